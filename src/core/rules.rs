@@ -25,9 +25,12 @@ mod tests;
 mod validate;
 mod window;
 
+mod expired_credential;
+mod long_lived_credential;
 mod new_credential;
 mod new_identity;
 mod ownerless_identity;
+mod root_access_key;
 mod stale_credential;
 mod stale_identity;
 mod weak_owner;
@@ -38,9 +41,12 @@ pub use validate::nearest;
 
 /// Every rule, sorted by id.
 pub static ALL: &[&dyn Rule] = &[
+    &expired_credential::ExpiredCredential,
+    &long_lived_credential::LongLivedCredential,
     &new_credential::NewCredential,
     &new_identity::NewIdentity,
     &ownerless_identity::OwnerlessIdentity,
+    &root_access_key::RootAccessKey,
     &stale_credential::StaleCredential,
     &stale_identity::StaleIdentity,
     &weak_owner::WeakOwner,

@@ -14,6 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::*;
 use crate::inventory::{Coverage, Origin, Owner};
 
+mod credential;
 mod engine;
 mod new;
 mod owner;
@@ -33,7 +34,7 @@ pub(super) fn day(day: i64) -> Timestamp {
 }
 
 /// A record to judge, with its parent and the moment.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(super) struct Case {
     pub record: Record,
     pub parent: Option<Record>,

@@ -25,11 +25,13 @@ mod tests;
 mod validate;
 mod window;
 
+mod admin_identity;
 mod expired_credential;
 mod long_lived_credential;
 mod new_credential;
 mod new_identity;
 mod ownerless_identity;
+mod resurrected_identity;
 mod root_access_key;
 mod stale_credential;
 mod stale_identity;
@@ -41,11 +43,13 @@ pub use validate::nearest;
 
 /// Every rule, sorted by id.
 pub static ALL: &[&dyn Rule] = &[
+    &admin_identity::AdminIdentity,
     &expired_credential::ExpiredCredential,
     &long_lived_credential::LongLivedCredential,
     &new_credential::NewCredential,
     &new_identity::NewIdentity,
     &ownerless_identity::OwnerlessIdentity,
+    &resurrected_identity::ResurrectedIdentity,
     &root_access_key::RootAccessKey,
     &stale_credential::StaleCredential,
     &stale_identity::StaleIdentity,

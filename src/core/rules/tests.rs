@@ -18,6 +18,7 @@ mod credential;
 mod engine;
 mod new;
 mod owner;
+mod power;
 mod stale;
 
 pub(super) const PLACE: &str = "aws:123456789012";

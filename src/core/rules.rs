@@ -26,7 +26,9 @@ mod validate;
 mod window;
 
 mod admin_identity;
+mod broad_federated_trust;
 mod expired_credential;
+mod external_trust;
 mod long_lived_credential;
 mod new_credential;
 mod new_identity;
@@ -44,7 +46,9 @@ pub use validate::nearest;
 /// Every rule, sorted by id.
 pub static ALL: &[&dyn Rule] = &[
     &admin_identity::AdminIdentity,
+    &broad_federated_trust::BroadFederatedTrust,
     &expired_credential::ExpiredCredential,
+    &external_trust::ExternalTrust,
     &long_lived_credential::LongLivedCredential,
     &new_credential::NewCredential,
     &new_identity::NewIdentity,

@@ -20,6 +20,7 @@ mod new;
 mod owner;
 mod power;
 mod stale;
+mod trust;
 
 pub(super) const PLACE: &str = "aws:123456789012";
 pub(super) const DAY: i64 = 86_400;

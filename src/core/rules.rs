@@ -27,9 +27,11 @@ mod window;
 
 mod admin_identity;
 mod broad_federated_trust;
+mod coverage_lost;
 mod expired_credential;
 mod external_trust;
 mod long_lived_credential;
+mod mass_disappearance;
 mod new_credential;
 mod new_identity;
 mod ownerless_identity;
@@ -47,9 +49,11 @@ pub use validate::nearest;
 pub static ALL: &[&dyn Rule] = &[
     &admin_identity::AdminIdentity,
     &broad_federated_trust::BroadFederatedTrust,
+    &coverage_lost::CoverageLost,
     &expired_credential::ExpiredCredential,
     &external_trust::ExternalTrust,
     &long_lived_credential::LongLivedCredential,
+    &mass_disappearance::MassDisappearance,
     &new_credential::NewCredential,
     &new_identity::NewIdentity,
     &ownerless_identity::OwnerlessIdentity,

@@ -14,8 +14,10 @@ use jiff::{SignedDuration, Timestamp};
 use super::*;
 use crate::inventory::{Coverage, Origin, Owner};
 
+mod coverage;
 mod credential;
 mod engine;
+mod laws;
 mod new;
 mod owner;
 mod power;

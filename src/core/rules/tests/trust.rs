@@ -252,6 +252,22 @@ fn broad_trust_names_issuer_and_patterns() {
 }
 
 #[test]
+fn worst_of_several_broad_trusts_decides() {
+    let narrowed = federated(EKS, &[], STS, &["oidc:ns"]).record.observation.links;
+    let unheard = federated(EKS, &["system:serviceaccount:a:b"], &[], &[]).record.observation.links;
+    let mut case = federated(GITHUB, &["repo:*"], STS, &[]);
+    case.record.observation.links.extend(narrowed);
+    case.record.observation.links.extend(unheard);
+    case.check("broad-federated-trust", "high/high");
+    case.record.observation.links.remove(0);
+    case.check("broad-federated-trust", "medium/medium");
+    assert_eq!(
+        case.violation("broad-federated-trust").title,
+        format!("iam-role deploy in {PLACE} trusts any audience of {EKS}, any subject of {EKS}")
+    );
+}
+
+#[test]
 fn identity_pool_is_named_by_its_audience() {
     let pool = "cognito-identity.amazonaws.com";
     federated(pool, &[], &["eu-west-1:pool"], &[]).check("broad-federated-trust", "clear");

@@ -1,1 +1,4 @@
-//! Placeholder.
+//! Headcount: a continuous head count of every non-human identity.
+pub mod config;
+pub mod deliver;
+pub mod store;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 /// Where a secret is kept: `env:NAME` or `file:PATH`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
-#[schemars(with = "String", regex(pattern = r"^(env|file):.+$"))]
+#[schemars(with = "String", extend("pattern" = "^(env|file):.+$"))]
 pub enum SecretRef {
     Env(String),
     File(PathBuf),

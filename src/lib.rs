@@ -6,8 +6,10 @@
 //! - [`scan`] reads sources and commits what follows; [`store`] remembers;
 //! - [`deliver`] sends what was committed;
 //! - [`registry`] is the list of connectors, rules and sinks.
+pub mod api;
 pub mod clock;
 pub mod config;
 pub mod deliver;
 pub mod scan;
 pub mod store;
+pub mod telemetry;

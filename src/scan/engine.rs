@@ -3,14 +3,15 @@
 //! Places are read concurrently, the scopes of a place one after the other, because they share
 //! bulk answers and a rate limit. A scope that fails stays as it was; its siblings go on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::StreamExt as _;
-use headcount_core::findings::Transition;
-use headcount_core::inventory::MassRemoval;
+use headcount_core::findings::{Transition, TransitionKind};
+use headcount_core::inventory::{MassRemoval, ScopeState};
 use headcount_core::reconcile::{Disappeared, Found, Reading};
+use headcount_core::rules::RuleConfig;
 use headcount_sdk::contract::SCOPE_DEADLINE;
 use headcount_sdk::{
     Cache, Complete, Hint, Memo, Observation, Pass, Priority, Recorder, ScanContext, ScanError,
@@ -168,7 +169,7 @@ impl Engine {
                 rules_digest: None,
             }
         });
-        let digest = self.ledger.settings().rules.digest();
+        let digest = rules_digest(&self.ledger.settings().rules);
         if state.rules_digest.as_ref().is_some_and(|d| *d != digest) {
             self.store.mark_all_due(&source.name, now).await?;
         }
@@ -201,14 +202,42 @@ impl Engine {
         let after = self.baselined(run.source).await?;
         let fresh: Vec<&Scope> = after.difference(baselined_before).collect();
         let has_news = run.is_baseline || !fresh.is_empty();
-        let summary = if has_news && report.unreachable.is_none() {
-            Some(self.summary(run, report).await?)
-        } else {
-            None
-        };
         let place = Place { source: &run.source.name, scan: &run.scan, now, is_baseline: false };
-        self.ledger.commit_source(place, state, summary.as_ref()).await?;
+        if has_news && report.unreachable.is_none() {
+            let coverage = self.store.scope_states(Some(&run.source.name)).await?;
+            let summary = self.summary(report, &coverage).await?;
+            self.ledger.commit_source(place, state, Some(&summary)).await?;
+        } else {
+            self.ledger.commit_source(place, state, None).await?;
+        }
         Ok(())
+    }
+
+    async fn summary<'a>(
+        &self,
+        report: &ScanReport,
+        coverage: &'a [ScopeState],
+    ) -> Result<BaselineSummary<'a>, EngineError> {
+        let mut records = BTreeMap::new();
+        for count in self.store.count_records().await? {
+            if count.source == report.source {
+                *records.entry(count.class).or_default() += count.count;
+            }
+        }
+        let mut findings = BTreeMap::new();
+        for transition in report.transitions() {
+            if transition.kind == TransitionKind::Opened {
+                let of = (transition.finding.rule.clone(), transition.finding.severity);
+                *findings.entry(of).or_default() += 1;
+            }
+        }
+        Ok(BaselineSummary {
+            started_at: report.started_at,
+            finished_at: report.finished_at,
+            records,
+            findings,
+            coverage,
+        })
     }
 
     /// Scopes of a source whose baseline has been taken.
@@ -451,6 +480,12 @@ impl Engine {
         }
     }
 
+    /// The context that a connector's feed of hints gets.
+    #[must_use]
+    pub fn feed_context(&self, source: &Source) -> ScanContext {
+        self.context(source, &self.scan_id(self.clock.now()), Priority::Hint)
+    }
+
     fn context(&self, source: &Source, scan: &str, priority: Priority) -> ScanContext {
         ScanContext {
             scan: scan.to_owned(),
@@ -470,6 +505,15 @@ impl Engine {
         let number = self.scans.fetch_add(1, Ordering::Relaxed);
         format!("{:x}-{number:x}-{:04x}", now.as_millisecond(), fastrand::u16(..))
     }
+}
+
+/// Changes when the settings of rules do, or the rules themselves may have.
+fn rules_digest(rules: &RuleConfig) -> String {
+    // Settings are plain maps and numbers; JSON takes them all.
+    let settings = serde_json::to_string(rules).unwrap_or_default();
+    let text = format!("{}|{settings}", env!("CARGO_PKG_VERSION"));
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
+    digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A connector's cache in the store. What cannot be read or written is logged and lost.

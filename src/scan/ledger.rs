@@ -23,6 +23,18 @@ use crate::store::{Commit, Event, Judged, Result, SourceState, Store, Used, Writ
 /// Ids per look-up, so that a baseline of a large scope does not become one giant query.
 const CHUNK: usize = 500;
 
+/// Stands in for a rule that an older version had and this one has not, so that its open findings
+/// can still be resolved.
+static RETIRED: rules::Meta = rules::Meta {
+    id: "retired",
+    title: "A rule of an older version",
+    severity: findings::Severity::Info,
+    owasp: &[],
+    controls: &[],
+    settings: &[],
+    source: "",
+};
+
 /// Where a commit belongs.
 #[derive(Clone, Copy, Debug)]
 pub struct Place<'a> {
@@ -139,12 +151,13 @@ impl Ledger {
         Ok((n_due, self.finish(draft).await?))
     }
 
-    /// Judges every scope of the source again; coverage findings also age.
+    /// Judges the scopes whose verdict time alone may change: those that lost many records.
     pub async fn commit_scopes_due(&self, place: Place<'_>) -> Result<Vec<Transition>> {
         let _writer = self.writer.lock().await;
         let mut draft = Draft::new(place, false);
-        for state in self.store.scope_states(Some(place.source)).await? {
-            self.judge_scope(&mut draft, &state).await?;
+        let states = self.store.scope_states(Some(place.source)).await?;
+        for state in states.iter().filter(|s| s.mass_removal.is_some()) {
+            self.judge_scope(&mut draft, state).await?;
         }
         if draft.rendered.is_empty() {
             return Ok(Vec::new());
@@ -157,7 +170,7 @@ impl Ledger {
         &self,
         place: Place<'_>,
         state: SourceState,
-        summary: Option<&payload::BaselineSummary>,
+        summary: Option<&payload::BaselineSummary<'_>>,
     ) -> Result<()> {
         let _writer = self.writer.lock().await;
         let mut draft = Draft::new(place, false);
@@ -396,7 +409,7 @@ impl Ledger {
         known: Option<&Vec<Finding>>,
     ) {
         let subject = Subject { record, parent };
-        let outcome = rules::judge_record(&self.settings.rules, subject, draft.place.now);
+        let outcome = rules::judge_record(&self.settings.rules, &subject, draft.place.now);
         let id = record.id().to_string();
         let about = About {
             source: &record.source,
@@ -462,7 +475,7 @@ impl Ledger {
         transition: &Transition,
         about: &Rendered,
     ) -> Event {
-        let meta = rules::find(&transition.finding.rule).map(rules::Rule::meta);
+        let meta = rules::find(&transition.finding.rule).map_or(&RETIRED, |rule| rule.meta());
         let (record, parent, scope) = match about {
             Rendered::Record(record, parent) => (Some(&**record), parent.as_deref(), None),
             Rendered::Scope(state) => (None, None, Some(&**state)),

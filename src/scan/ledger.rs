@@ -28,6 +28,7 @@ const CHUNK: usize = 500;
 static RETIRED: rules::Meta = rules::Meta {
     id: "retired",
     title: "A rule of an older version",
+    judges: rules::Judges::Records,
     severity: findings::Severity::Info,
     owasp: &[],
     controls: &[],

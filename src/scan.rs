@@ -21,6 +21,9 @@ pub mod ledger;
 
 pub use engine::Engine;
 
+#[cfg(test)]
+mod tests;
+
 /// One configured instance of a connector.
 #[derive(Clone)]
 pub struct Source {

@@ -103,8 +103,7 @@ impl Engine {
     /// Re-reads what a hint names, and commits it like any reading.
     pub async fn refresh(&self, source: &Source, hint: &Hint) -> Result<ScopeReport, EngineError> {
         let states = self.store.source_states().await?;
-        let is_baseline =
-            !states.iter().any(|s| s.name == source.name && s.baselined_at.is_some());
+        let is_baseline = !states.iter().any(|s| s.name == source.name && s.baselined_at.is_some());
         let scan = self.scan_id(self.clock.now());
         let cx = self.context(source, &scan, Priority::Hint);
         let known = self.store.known(&source.name, &hint.scope).await?;
@@ -121,21 +120,15 @@ impl Engine {
                 let gone = self.proven_gone(&found, &proof).await?;
                 self.commit(&run, &hint.scope, found, Ending::Refreshed { gone }).await
             }
-            Err(ScanError::NotSupported { .. }) => {
-                self.read_scope(&run, &cx, &hint.scope).await
-            }
+            Err(ScanError::NotSupported { .. }) => self.read_scope(&run, &cx, &hint.scope).await,
             Err(error) => self.commit(&run, &hint.scope, found, Ending::Failed(&error)).await,
         }
     }
 
     /// Judges the records of a source whose verdicts time alone may have changed.
-    pub async fn judge_due(
-        &self,
-        source: &Source,
-    ) -> Result<Vec<Transition>, EngineError> {
+    pub async fn judge_due(&self, source: &Source) -> Result<Vec<Transition>, EngineError> {
         let states = self.store.source_states().await?;
-        let is_baseline =
-            !states.iter().any(|s| s.name == source.name && s.baselined_at.is_some());
+        let is_baseline = !states.iter().any(|s| s.name == source.name && s.baselined_at.is_some());
         let scan = self.scan_id(self.clock.now());
         let mut transitions = Vec::new();
         loop {
@@ -157,8 +150,8 @@ impl Engine {
     /// Records the start of a scan, and has everything judged again if the rules have changed.
     async fn begin(&self, source: &Source, now: Timestamp) -> Result<SourceState, EngineError> {
         let states = self.store.source_states().await?;
-        let mut state = states.into_iter().find(|s| s.name == source.name).unwrap_or_else(|| {
-            SourceState {
+        let mut state =
+            states.into_iter().find(|s| s.name == source.name).unwrap_or_else(|| SourceState {
                 name: source.name.clone(),
                 connector: source.connector.manifest().connector.to_owned(),
                 baselined_at: None,
@@ -167,8 +160,7 @@ impl Engine {
                 last_scan_complete: None,
                 last_complete_at: None,
                 rules_digest: None,
-            }
-        });
+            });
         let digest = rules_digest(&self.ledger.settings().rules);
         if state.rules_digest.as_ref().is_some_and(|d| *d != digest) {
             self.store.mark_all_due(&source.name, now).await?;
@@ -387,8 +379,7 @@ impl Engine {
         let agrees = second.len() == first.len() && second.iter().all(|g| first.contains(g));
         let is_held = self.ledger.settings().brake.holds(second.len() as u64, known);
         let ending = if agrees {
-            let removal =
-                MassRemoval { at: self.clock.now(), removed: would_remove, of: known };
+            let removal = MassRemoval { at: self.clock.now(), removed: would_remove, of: known };
             Ending::Read { proof: &proof, gone: second, mass_removal: Some(removal) }
         } else if is_held {
             Ending::Held { would_remove, of: known }
@@ -469,10 +460,7 @@ impl Engine {
         })
     }
 
-    async fn interruptible<T>(
-        &self,
-        work: impl Future<Output = T>,
-    ) -> Result<T, EngineError> {
+    async fn interruptible<T>(&self, work: impl Future<Output = T>) -> Result<T, EngineError> {
         tokio::select! {
             biased;
             () = self.cancel.cancelled() => Err(EngineError::Interrupted),

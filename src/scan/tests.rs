@@ -108,6 +108,7 @@ impl World {
             agent: "test".to_owned(),
             brake: Brake::default(),
             rules: RuleConfig::default(),
+            sources: vec!["s".to_owned()],
             sinks: vec!["hook".to_owned()],
             emit_baseline: false,
             places_in_parallel: 2,
@@ -400,6 +401,34 @@ async fn a_scope_that_appears_later_has_a_baseline_of_its_own() {
 }
 
 #[tokio::test]
+async fn a_renamed_source_takes_its_records_over_without_news() {
+    let mut world = World::new().await;
+    world.answers("users", Ok(vec![user("1", "ci"), user("2", "cd")]));
+    world.scan().await;
+    world.source.name = "renamed".to_owned();
+    let report = world.scan().await;
+    assert!(!report.is_complete(), "the place still belongs to the configured source `s`");
+    let settings = Settings {
+        sources: vec!["renamed".to_owned()],
+        ..world.engine.settings().clone()
+    };
+    world.engine = Engine::new(
+        world.store.clone(),
+        settings,
+        Arc::new(world.clock.clone()),
+        CancellationToken::new(),
+    );
+    let before = world.open().await;
+    let report = world.scan().await;
+    assert!(report.is_complete());
+    assert_eq!(world.open().await, before, "nothing is new about a new name in a file");
+    let records = world.store.list_records(&RecordFilter::default(), None, 10).await.unwrap();
+    assert!(records.iter().all(|r| r.source == "renamed") && records.len() == 2);
+    let report = world.scan().await;
+    assert_eq!(report.scopes[0].appeared + report.scopes[0].changed, 0);
+}
+
+#[tokio::test]
 async fn an_interrupted_scan_keeps_what_it_had_committed() {
     let world = World::new().await;
     world.answers("users", Ok(vec![user("1", "ci")]));
@@ -410,6 +439,7 @@ async fn an_interrupted_scan_keeps_what_it_had_committed() {
         agent: "test".to_owned(),
         brake: Brake::default(),
         rules: RuleConfig::default(),
+        sources: vec!["s".to_owned()],
         sinks: Vec::new(),
         emit_baseline: false,
         places_in_parallel: 1,

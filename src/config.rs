@@ -5,12 +5,12 @@
 //! JSON Schema of these types and collects every problem at once, and only then serde builds the
 //! types. The doc comments here are the text of the generated reference and of the schema.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use headcount_core::reconcile::Brake;
-use headcount_core::rules::RuleSettings;
+use headcount_core::rules::RuleConfig;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -49,7 +49,7 @@ pub struct Config {
     pub sinks: Vec<SinkConfig>,
     /// Settings of rules, by rule id (see `headcount explain`). A rule that is not named here
     /// runs with its defaults.
-    pub rules: BTreeMap<String, RuleSettings>,
+    pub rules: RuleConfig,
     /// When a scan would remove suspiciously much, it is read a second time first.
     pub brake: BrakeConfig,
     /// The HTTP server of `headcount run`.
@@ -68,7 +68,7 @@ impl Default for Config {
             data_dir: PathBuf::from("./headcount-data"),
             sources: vec![SourceConfig::ambient()],
             sinks: Vec::new(),
-            rules: BTreeMap::new(),
+            rules: RuleConfig::default(),
             brake: BrakeConfig::default(),
             server: ServerConfig::default(),
             emit_baseline: false,
@@ -154,7 +154,7 @@ impl Config {
         self.sinks.iter().find(|s| s.name.as_str() == name)
     }
 
-    /// What no single key can show: names that are given twice.
+    /// What no single key can show: names that are given twice, settings without effect.
     fn contradictions(&self, node: &Node) -> Vec<Problem> {
         let mut problems = Vec::new();
         for list in ["sources", "sinks"] {
@@ -169,6 +169,10 @@ impl Config {
                     problems.push(Problem::new(Some(name.at), &path, message));
                 }
             }
+        }
+        for mistake in self.rules.validate().err().unwrap_or_default() {
+            let (path, message) = mistake.split_once(": ").unwrap_or(("rules", &mistake));
+            problems.push(Problem::new(Some(node.nearest(path).at), path, message.to_owned()));
         }
         problems
     }

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value as Schema;
 
 use super::node::{Node, Value};
-use super::problem::{Place, Problem, suggestion};
+use super::problem::{Place, Problem, nearest, suggestion};
 
 /// Judges a text that a schema marks with this `pattern` or `format`; the error is the remedy.
 pub type TextCheck = fn(&str) -> Result<(), String>;
@@ -37,6 +37,7 @@ struct Joined<'a> {
     required: BTreeSet<&'a str>,
     /// The schema of the values under keys that are not listed.
     others: Option<&'a Schema>,
+    is_closed: bool,
     items: Option<&'a Schema>,
     types: Vec<&'a str>,
     /// Texts that are allowed (`enum`, `const`).
@@ -62,7 +63,10 @@ impl<'a> Checker<'a> {
             match self.choose(node, &group, path) {
                 Ok(Some(chosen)) => self.join(chosen, &mut joined),
                 Ok(None) => {}
-                Err(problem) => return out.push(problem),
+                Err(problem) => {
+                    out.push(problem);
+                    return self.shared(node, &joined, path, out);
+                }
             }
             if !joined.choices.is_empty() {
                 return self.joined(node, joined, path, out);
@@ -79,6 +83,16 @@ impl<'a> Checker<'a> {
             Value::Text(text) => self.text(node.at, text, &joined, path, out),
             Value::Number(number) => range(node.at, number, &joined, path, out),
             Value::Null | Value::Bool(_) => {}
+        }
+    }
+
+    /// What can be said although it is open which alternative was meant.
+    fn shared(&self, node: &Node, joined: &Joined<'a>, path: &str, out: &mut Vec<Problem>) {
+        let Value::Map(entries) = &node.value else { return };
+        for (key, value) in entries {
+            if let Some(schema) = joined.properties.get(key.name.as_str()) {
+                self.node(value, schema, &joint(path, &key.name), out);
+            }
         }
     }
 
@@ -103,6 +117,7 @@ impl<'a> Checker<'a> {
         into.required.extend(list_of(schema, "required").filter_map(Schema::as_str));
         for other in ["additionalProperties", "unevaluatedProperties"] {
             into.others = into.others.or(schema.get(other).filter(|s| s.is_object()));
+            into.is_closed |= schema.get(other) == Some(&Schema::Bool(false));
         }
         into.items = into.items.or(schema.get("items"));
         match schema.get("type") {
@@ -194,20 +209,22 @@ impl<'a> Checker<'a> {
 
     fn map(&self, node: &Node, joined: &Joined<'a>, path: &str, out: &mut Vec<Problem>) {
         let Value::Map(entries) = &node.value else { return };
+        let mut meant = BTreeSet::new();
         for (key, value) in entries {
-            let inner = if path.is_empty() { key.name.clone() } else { format!("{path}.{}", key.name) };
+            let inner = joint(path, &key.name);
             match joined.properties.get(key.name.as_str()).copied().or(joined.others) {
                 Some(schema) => self.node(value, schema, &inner, out),
-                None if joined.properties.is_empty() => {}
+                None if joined.properties.is_empty() && !joined.is_closed => {}
                 None => {
                     let known = joined.properties.keys().copied();
+                    meant.extend(nearest(&key.name, known.clone()));
                     let message = format!("unknown key{}", suggestion(&key.name, known));
                     out.push(Problem::new(Some(key.at), &inner, message));
                 }
             }
         }
         for name in &joined.required {
-            if node.get(name).is_none() {
+            if node.get(name).is_none() && !meant.contains(name) {
                 out.push(Problem::new(Some(node.at), path, format!("`{name}` is missing")));
             }
         }
@@ -288,7 +305,7 @@ fn by_tag<'a>(
         let message = format!("`{tag}` is missing ({})", one_of(&names));
         return Err(Problem::new(Some(node.at), path, message));
     };
-    let inner = if path.is_empty() { tag.to_owned() } else { format!("{path}.{tag}") };
+    let inner = joint(path, tag);
     let Some(text) = given.text() else {
         return Err(Problem::new(Some(given.at), &inner, format!("expected {}", one_of(&names))));
     };
@@ -396,6 +413,10 @@ fn range(
         _ => return,
     };
     out.push(Problem::new(Some(at), path, format!("{number} is out of range; allowed: {bounds}")));
+}
+
+fn joint(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
 fn text_of<'a>(schema: &'a Schema, key: &str) -> Option<&'a str> {

@@ -60,6 +60,19 @@ impl Node {
         }
     }
 
+    /// The node at a path such as `rules.stale-identity.overrides[0]`, or the last on the way
+    /// that exists.
+    #[must_use]
+    pub fn nearest(&self, path: &str) -> &Self {
+        path.split(['.', '[']).fold(self, |node, step| {
+            let next = match step.strip_suffix(']') {
+                Some(number) => number.parse::<usize>().ok().and_then(|n| node.items().get(n)),
+                None => node.get(step),
+            };
+            next.unwrap_or(node)
+        })
+    }
+
     /// The entries of a list; nothing for any other value.
     #[must_use]
     pub fn items(&self) -> &[Self] {
@@ -139,6 +152,8 @@ fn not_yaml(error: &serde_saphyr::Error) -> Problem {
     let text = error.without_snippet().to_string();
     let first = text.lines().next().unwrap_or_default();
     let message = first.split(" at line ").next().unwrap_or(first);
+    // Advice to whoever calls the parser, not to whoever wrote the document.
+    let message = message.split(", set ").next().unwrap_or(message);
     Problem::new(at, "", format!("not valid YAML: {message}"))
 }
 

@@ -187,6 +187,14 @@ pub struct Reading {
     used: Vec<Observation>,
 }
 
+impl Found {
+    /// Keys are no help to a person: the records that were looked for and not seen, as proven.
+    #[must_use]
+    pub fn proven_gone(unseen: &[Observation], proof: &Complete) -> Vec<Disappeared> {
+        unseen.iter().filter_map(|o| Disappeared::prove(&o.id, o.parent.as_ref(), proof)).collect()
+    }
+}
+
 /// What a reading found, before the brake and the merge.
 #[derive(Debug)]
 pub struct Found {
@@ -373,3 +381,6 @@ fn fields(observation: &Observation) -> BTreeMap<String, serde_json::Value> {
     }
     flat
 }
+
+#[cfg(test)]
+mod tests;

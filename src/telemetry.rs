@@ -120,8 +120,7 @@ impl Metrics {
         let success = gauges();
         let failures = gauges();
         for state in &reading.scopes {
-            let labels =
-                vec![("source", state.source.clone()), ("scope", state.scope.to_string())];
+            let labels = vec![("source", state.source.clone()), ("scope", state.scope.to_string())];
             let is_complete = f64::from(u8::from(!state.coverage.is_short()));
             complete.get_or_create(&labels).set(is_complete);
             failures.get_or_create(&labels).set(f64::from(state.failures_in_a_row));

@@ -66,11 +66,7 @@ pub async fn run(
             Arc::clone(&observer),
             cancel.clone(),
         ));
-        tasks.spawn(follow_hints(
-            Arc::clone(&engine),
-            scheduled.source.clone(),
-            cancel.clone(),
-        ));
+        tasks.spawn(follow_hints(Arc::clone(&engine), scheduled.source.clone(), cancel.clone()));
     }
     tasks.spawn(judge_when_due(Arc::clone(&engine), sources, cancel.clone()));
     scheduler.start().await?;

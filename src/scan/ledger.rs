@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use headcount_core::findings::{self, About, Finding, Transition};
 use headcount_core::inventory::{MassRemoval, Origin, Outcome, Record, ScopeState};
+use headcount_core::owners;
 use headcount_core::reconcile::{self, Change, Disappeared, Drift, Found};
 use headcount_core::rules::{self, Subject};
-use headcount_core::owners;
 use headcount_sdk::{Class, Complete, Observation, RecordId, ScanError, Scope};
 use jiff::Timestamp;
 use tokio::sync::Mutex;
@@ -28,6 +28,7 @@ const CHUNK: usize = 500;
 static RETIRED: rules::Meta = rules::Meta {
     id: "retired",
     title: "A rule of an older version",
+    judges: rules::Judges::Records,
     severity: findings::Severity::Info,
     owasp: &[],
     controls: &[],
@@ -48,10 +49,19 @@ pub struct Place<'a> {
 /// How a reading ended, removals proven.
 #[derive(Debug)]
 pub enum Ending<'a> {
-    Read { proof: &'a Complete, gone: Vec<Disappeared>, mass_removal: Option<MassRemoval> },
+    Read {
+        proof: &'a Complete,
+        gone: Vec<Disappeared>,
+        mass_removal: Option<MassRemoval>,
+    },
     /// One subject was re-read for a hint; the scope around it keeps its coverage.
-    Refreshed { gone: Vec<Disappeared> },
-    Held { would_remove: u64, of: u64 },
+    Refreshed {
+        gone: Vec<Disappeared>,
+    },
+    Held {
+        would_remove: u64,
+        of: u64,
+    },
     Failed(&'a ScanError),
 }
 
@@ -231,6 +241,9 @@ impl Ledger {
             let fingerprint = reconcile::fingerprint(&observation);
             let id = observation.id.clone();
             let (record, change) = if let Some(old) = known.remove(&id) {
+                // A place may have been read under another source's name before.
+                let source = draft.place.source.to_owned();
+                let old = Record { source, scope: scope.clone(), ..old };
                 changed_record(old, observation, draft.place.now)
             } else if let Some(old) = returned.remove(&id) {
                 let merged = reconcile::merge(&old.observation, observation);
@@ -411,15 +424,11 @@ impl Ledger {
         let subject = Subject { record, parent };
         let outcome = rules::judge_record(&self.settings.rules, &subject, draft.place.now);
         let id = record.id().to_string();
-        let about = About {
-            source: &record.source,
-            subject: &id,
-            subject_name: &record.observation.name,
-        };
+        let about =
+            About { source: &record.source, subject: &id, subject_name: &record.observation.name };
         for (meta, judgement) in &outcome.verdicts {
             let existing = known.into_iter().flatten().find(|f| f.rule == meta.id);
-            let step =
-                findings::step(existing, meta, about, &judgement.verdict, draft.place.now);
+            let step = findings::step(existing, meta, about, &judgement.verdict, draft.place.now);
             if let Some(step) = step {
                 let rendered =
                     Rendered::Record(Box::new(record.clone()), parent.cloned().map(Box::new));
@@ -437,12 +446,10 @@ impl Ledger {
         let subject = state.scope.to_string();
         let known = self.store.findings_on(std::slice::from_ref(&subject)).await?;
         let outcome = rules::judge_scope(&self.settings.rules, state, draft.place.now);
-        let about =
-            About { source: &state.source, subject: &subject, subject_name: &subject };
+        let about = About { source: &state.source, subject: &subject, subject_name: &subject };
         for (meta, judgement) in &outcome.verdicts {
             let existing = known.iter().find(|f| f.rule == meta.id);
-            let step =
-                findings::step(existing, meta, about, &judgement.verdict, draft.place.now);
+            let step = findings::step(existing, meta, about, &judgement.verdict, draft.place.now);
             if let Some(step) = step {
                 draft.rendered.push((step, Rendered::Scope(Box::new(state.clone()))));
             }
@@ -555,7 +562,11 @@ impl<'a> Ending<'a> {
 
 /// A known record under a new observation. No drift when the report differs but the merged facts
 /// do not (a field could not be read, or can be read again).
-fn changed_record(old: Record, observation: Observation, now: Timestamp) -> (Record, Option<Change>) {
+fn changed_record(
+    old: Record,
+    observation: Observation,
+    now: Timestamp,
+) -> (Record, Option<Change>) {
     let merged = reconcile::merge(&old.observation, observation);
     let fields = reconcile::changes(&old.observation, &merged);
     if fields.is_empty() {

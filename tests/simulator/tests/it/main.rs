@@ -1,0 +1,6 @@
+//! The simulator read through the official SDK clients, over HTTP.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail by panicking")]
+
+mod client;
+mod parses;

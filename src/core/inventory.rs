@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use headcount_sdk::model::{Confidence, Observation, OwnerBasis, OwnerKind, RecordId};
-use headcount_sdk::{Degradation, ScanError, Scope};
+use headcount_sdk::{Complete, Degradation, Extent, ScanError, Scope};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -82,6 +82,101 @@ pub struct ScopeState {
     pub never_had: BTreeSet<String>,
     /// The last removal that the brake stopped and a second reading confirmed.
     pub mass_removal: Option<MassRemoval>,
+}
+
+/// How one reading of a scope ended.
+#[derive(Debug)]
+pub enum Outcome<'a> {
+    /// Read to its end (or to the end of what the proof covers), removals applied.
+    Read {
+        proof: &'a Complete,
+        mass_removal: Option<MassRemoval>,
+    },
+    /// Read to its end twice, and the two disagree on a removal beyond the brake.
+    Held {
+        would_remove: u64,
+        of: u64,
+    },
+    Failed(&'a ScanError),
+}
+
+impl ScopeState {
+    /// The state before anything was read.
+    #[must_use]
+    pub fn unread(source: &str, scope: &Scope, now: Timestamp) -> Self {
+        Self {
+            source: source.to_owned(),
+            scope: scope.clone(),
+            coverage: Coverage::Incomplete {
+                error: ScanError::Unavailable {
+                    operation: "scan".to_owned(),
+                    reason: "not read yet".to_owned(),
+                },
+            },
+            last_read_at: now,
+            last_complete_at: None,
+            baselined_at: None,
+            failures_in_a_row: 0,
+            records: 0,
+            expected: None,
+            as_of: None,
+            degradations: Vec::new(),
+            never_had: BTreeSet::new(),
+            mass_removal: None,
+        }
+    }
+
+    /// The state after one more reading, which left `records` records in the scope.
+    #[must_use]
+    pub fn after(mut self, outcome: Outcome<'_>, records: u64, now: Timestamp) -> Self {
+        self.last_read_at = now;
+        self.records = records;
+        match outcome {
+            Outcome::Read { proof, mass_removal } => {
+                self.read(proof, now);
+                self.mass_removal = mass_removal.or(self.mass_removal);
+            }
+            Outcome::Held { would_remove, of } => {
+                self.failures_in_a_row += 1;
+                self.coverage = Coverage::Held { would_remove, of };
+            }
+            Outcome::Failed(ScanError::NotSupported { reason, .. }) => {
+                self.failures_in_a_row = 0;
+                self.coverage = Coverage::NotSupported { reason: reason.clone() };
+            }
+            Outcome::Failed(error) => {
+                self.failures_in_a_row += 1;
+                self.coverage = Coverage::Incomplete { error: error.clone() };
+            }
+        }
+        self
+    }
+
+    fn read(&mut self, proof: &Complete, now: Timestamp) {
+        let outstanding = match proof.extent() {
+            Extent::Whole => 0,
+            Extent::Parents { outstanding, .. } => *outstanding,
+            // One subject re-read for a hint says nothing about the scope around it.
+            Extent::Records(_) => return,
+        };
+        let degraded: BTreeSet<String> =
+            proof.degradations().iter().map(|d| d.field.clone()).collect();
+        self.never_had = match self.last_complete_at {
+            None => degraded,
+            Some(_) => self.never_had.intersection(&degraded).cloned().collect(),
+        };
+        self.degradations = proof.degradations().to_vec();
+        self.expected = proof.expected();
+        self.as_of = proof.as_of();
+        self.failures_in_a_row = 0;
+        if outstanding > 0 {
+            self.coverage = Coverage::Sweeping { outstanding };
+            return;
+        }
+        self.coverage = Coverage::Complete;
+        self.last_complete_at = Some(now);
+        self.baselined_at = self.baselined_at.or(Some(now));
+    }
 }
 
 /// Whether a scope was read to its end.

@@ -156,7 +156,7 @@ fn only_trust_links_to_accounts_count_as_external_trust() {
 fn unread_links_are_unknown_and_vendors_own_roles_exempt() {
     let anyone = || with(vec![trusts(Endpoint::Anyone, bare())]);
     for rule in ["external-trust", "broad-federated-trust"] {
-        anyone().unread("links").check(rule, "unknown links (needs iam:Read)");
+        anyone().unread("links").check(rule, "unknown links (iam:Read)");
         for class in ["service-linked", "identity-center"] {
             anyone().trust_class(class).check(rule, "not applicable");
         }

@@ -278,10 +278,7 @@ impl Engine {
 
     /// Places that another configured source reads. Two readers of one place would take turns in
     /// finding the other's records.
-    async fn taken_places(
-        &self,
-        source: &Source,
-    ) -> Result<BTreeMap<String, String>, EngineError> {
+    async fn taken_places(&self, source: &Source) -> Result<BTreeMap<String, String>, EngineError> {
         let configured = &self.settings().sources;
         let states = self.store.scope_states(None).await?;
         Ok(states

@@ -18,6 +18,7 @@ use headcount_sdk::{
     Scope,
 };
 use jiff::Timestamp;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::ledger::{Ending, Ledger, Place};
@@ -67,6 +68,12 @@ impl Engine {
     #[must_use]
     pub fn settings(&self) -> &Settings {
         self.ledger.settings()
+    }
+
+    /// Wakes whoever delivers, after every commit that carries events.
+    #[must_use]
+    pub fn committed(&self) -> Arc<Notify> {
+        self.ledger.committed()
     }
 
     /// Scans every scope of a source once.

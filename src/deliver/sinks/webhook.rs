@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::fmt::rfc2822::DateTimeParser;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode, Url, redirect};
@@ -28,6 +29,8 @@ const TIMEOUT_SECS: u64 = 20;
 const CONCURRENCY: usize = 32;
 /// An answer is read this far, so that its connection can be used again.
 const MAX_ANSWER: usize = 64 * 1024;
+/// A date in a header is one of mail; that its weekday is right does not matter.
+const HTTP_DATE: DateTimeParser = DateTimeParser::new().relaxed_weekday(true);
 const USER_AGENT: &str = concat!("headcount/", env!("CARGO_PKG_VERSION"));
 
 /// Signed HTTP requests, in the form of Standard Webhooks.
@@ -213,7 +216,7 @@ fn retry_after(text: &str, now: Timestamp) -> Option<SignedDuration> {
     let wait = match text.trim().parse::<u32>() {
         Ok(seconds) => SignedDuration::from_secs(i64::from(seconds)),
         Err(_) => {
-            let at = jiff::fmt::rfc2822::parse(text.trim()).ok()?.timestamp();
+            let at = HTTP_DATE.parse_timestamp(text.trim()).ok()?;
             at.duration_since(now).max(SignedDuration::ZERO)
         }
     };

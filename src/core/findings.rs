@@ -1,0 +1,239 @@
+//! The life of a finding: open → (updated) → resolved → reopened.
+//!
+//! A finding is the durable answer to one rule on one subject. Its id never changes; every
+//! transition has a number of its own, so that a consumer can tell a repeat from news.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::rules::{Meta, Verdict};
+
+/// How bad it is. Ordered.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    Info,
+    Low,
+    Medium,
+    High,
+    Critical,
+}
+
+impl Severity {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+/// How sure we are that it is so. Apart from severity: a certain trifle, a suspected disaster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Certainty {
+    Low,
+    Medium,
+    High,
+}
+
+impl Certainty {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FindingStatus {
+    Open,
+    Resolved,
+    Suppressed,
+}
+
+impl FindingStatus {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Resolved => "resolved",
+            Self::Suppressed => "suppressed",
+        }
+    }
+}
+
+/// The durable result of one rule on one subject.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// See [`finding_id`].
+    pub id: String,
+    pub rule: String,
+    pub severity: Severity,
+    pub confidence: Certainty,
+    pub status: FindingStatus,
+    pub source: String,
+    /// A record id, or `<place>/<scope kind>` where the rule judges a scope.
+    pub subject: String,
+    /// What people call the subject.
+    pub subject_name: String,
+    /// One sentence that stays the same while the finding does.
+    pub title: String,
+    /// Facts behind the title, by stable names.
+    pub facts: BTreeMap<String, String>,
+    pub opened_at: Timestamp,
+    pub updated_at: Timestamp,
+    pub resolved_at: Option<Timestamp>,
+    /// Why it was resolved.
+    pub resolution: Option<String>,
+    /// Transitions so far, the last included; numbers them within the finding.
+    pub transitions: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TransitionKind {
+    Opened,
+    Updated,
+    Reopened,
+    Resolved,
+}
+
+impl TransitionKind {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::Updated => "updated",
+            Self::Reopened => "reopened",
+            Self::Resolved => "resolved",
+        }
+    }
+}
+
+/// One step in the life of a finding, with the finding as it is after the step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transition {
+    pub kind: TransitionKind,
+    pub finding: Finding,
+}
+
+impl Transition {
+    /// The id under which this step leaves the agent: the same however often it is sent.
+    #[must_use]
+    pub fn event_id(&self) -> String {
+        let text = format!("{}#{}", self.finding.id, self.finding.transitions);
+        format!("evt_{}", hex(&Sha256::digest(text.as_bytes())[..13]))
+    }
+}
+
+/// The id of a finding: rule and subject, never a name or a title.
+#[must_use]
+pub fn finding_id(rule: &str, subject: &str) -> String {
+    let digest = Sha256::digest(format!("{rule}|{subject}").as_bytes());
+    format!("f_{}", hex(&digest[..10]))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(out, "{byte:02x}");
+        out
+    })
+}
+
+/// Whom a verdict is about.
+#[derive(Clone, Copy, Debug)]
+pub struct About<'a> {
+    pub source: &'a str,
+    pub subject: &'a str,
+    pub subject_name: &'a str,
+}
+
+/// The step that a verdict leads to, or `None` when nothing changes.
+///
+/// `Unknown` never leads anywhere: it neither opens nor resolves.
+#[must_use]
+pub fn step(
+    existing: Option<&Finding>,
+    rule: &Meta,
+    about: About<'_>,
+    verdict: &Verdict,
+    now: Timestamp,
+) -> Option<Transition> {
+    match verdict {
+        Verdict::Unknown { .. } => None,
+        Verdict::Clear => resolve(existing, "the rule no longer applies to what was seen", now),
+        Verdict::NotApplicable => resolve(existing, "the rule does not apply any more", now),
+        Verdict::Violation(violation) => {
+            let next = Finding {
+                id: finding_id(rule.id, about.subject),
+                rule: rule.id.to_owned(),
+                severity: violation.severity,
+                confidence: violation.confidence,
+                status: FindingStatus::Open,
+                source: about.source.to_owned(),
+                subject: about.subject.to_owned(),
+                subject_name: about.subject_name.to_owned(),
+                title: violation.title.clone(),
+                facts: violation.facts.clone(),
+                opened_at: now,
+                updated_at: now,
+                resolved_at: None,
+                resolution: None,
+                transitions: 1,
+            };
+            open(existing, next)
+        }
+    }
+}
+
+fn open(existing: Option<&Finding>, mut next: Finding) -> Option<Transition> {
+    let Some(old) = existing else {
+        return Some(Transition { kind: TransitionKind::Opened, finding: next });
+    };
+    next.transitions = old.transitions + 1;
+    match old.status {
+        FindingStatus::Resolved => {
+            Some(Transition { kind: TransitionKind::Reopened, finding: next })
+        }
+        FindingStatus::Open | FindingStatus::Suppressed => {
+            let same = old.severity == next.severity
+                && old.confidence == next.confidence
+                && old.title == next.title;
+            next.opened_at = old.opened_at;
+            next.status = old.status;
+            (!same).then_some(Transition { kind: TransitionKind::Updated, finding: next })
+        }
+    }
+}
+
+/// Resolves a finding that is still open, for example because its subject is gone.
+#[must_use]
+pub fn resolve(existing: Option<&Finding>, reason: &str, now: Timestamp) -> Option<Transition> {
+    let old = existing.filter(|f| f.status != FindingStatus::Resolved)?;
+    let finding = Finding {
+        status: FindingStatus::Resolved,
+        updated_at: now,
+        resolved_at: Some(now),
+        resolution: Some(reason.to_owned()),
+        transitions: old.transitions + 1,
+        ..old.clone()
+    };
+    Some(Transition { kind: TransitionKind::Resolved, finding })
+}

@@ -1,0 +1,230 @@
+//! The read model: a record with its history marks, and the coverage of the scope it lives in.
+
+use std::collections::BTreeSet;
+
+use headcount_sdk::model::{Confidence, Observation, OwnerBasis, OwnerKind, RecordId};
+use headcount_sdk::{Complete, Degradation, Extent, ScanError, Scope};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// One record as the inventory keeps it: the merged observation, and what the agent added.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    pub observation: Observation,
+    /// The configured source it came from.
+    pub source: String,
+    pub scope: Scope,
+    pub origin: Origin,
+    /// When the agent saw it first; kept when a record comes back under the same id.
+    pub first_seen_at: Timestamp,
+    /// When its present version began.
+    pub changed_at: Timestamp,
+    /// The vanished record whose name this one took over.
+    pub replaces: Option<RecordId>,
+    /// Resolved when the record or its parent last changed.
+    pub owner: Option<Owner>,
+}
+
+impl Record {
+    #[must_use]
+    pub fn id(&self) -> &RecordId {
+        &self.observation.id
+    }
+}
+
+/// How a record came into the inventory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// It was there when its scope was first read to the end; nobody can say since when.
+    Baseline,
+    /// It came after the baseline: new.
+    Appeared,
+}
+
+/// The accountable person or team.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    #[serde(rename = "ref")]
+    pub reference: String,
+    pub kind: OwnerKind,
+    pub basis: OwnerBasis,
+    /// Where it was read, e.g. `tag:Owner`.
+    pub locator: String,
+    pub confidence: Confidence,
+    /// Set when it is the parent's owner.
+    pub inherited_from: Option<RecordId>,
+}
+
+/// What is known of one scope's readings; rules judge it like a record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScopeState {
+    pub source: String,
+    pub scope: Scope,
+    /// Outcome of the last reading.
+    pub coverage: Coverage,
+    pub last_read_at: Timestamp,
+    /// `None` = it has never been read to its end.
+    pub last_complete_at: Option<Timestamp>,
+    /// When the scope's baseline was taken; records that appear later are new.
+    pub baselined_at: Option<Timestamp>,
+    /// Readings in a row that were not complete.
+    pub failures_in_a_row: u32,
+    /// Records held after the last reading.
+    pub records: u64,
+    /// The source's own count, where it gave one.
+    pub expected: Option<u64>,
+    /// As of when the source's answer held, when it was older than the scan.
+    pub as_of: Option<Timestamp>,
+    /// Enrichments that failed in the last complete reading.
+    pub degradations: Vec<Degradation>,
+    /// Enrichment fields that no complete reading has had yet; they cannot be lost.
+    pub never_had: BTreeSet<String>,
+    /// The last removal that the brake stopped and a second reading confirmed.
+    pub mass_removal: Option<MassRemoval>,
+}
+
+/// How one reading of a scope ended.
+#[derive(Debug)]
+pub enum Outcome<'a> {
+    /// Read to its end (or to the end of what the proof covers), removals applied.
+    Read {
+        proof: &'a Complete,
+        mass_removal: Option<MassRemoval>,
+    },
+    /// Read to its end twice, and the two disagree on a removal beyond the brake.
+    Held {
+        would_remove: u64,
+        of: u64,
+    },
+    Failed(&'a ScanError),
+}
+
+impl ScopeState {
+    /// The state before anything was read.
+    #[must_use]
+    pub fn unread(source: &str, scope: &Scope, now: Timestamp) -> Self {
+        Self {
+            source: source.to_owned(),
+            scope: scope.clone(),
+            coverage: Coverage::Incomplete {
+                error: ScanError::Unavailable {
+                    operation: "scan".to_owned(),
+                    reason: "not read yet".to_owned(),
+                },
+            },
+            last_read_at: now,
+            last_complete_at: None,
+            baselined_at: None,
+            failures_in_a_row: 0,
+            records: 0,
+            expected: None,
+            as_of: None,
+            degradations: Vec::new(),
+            never_had: BTreeSet::new(),
+            mass_removal: None,
+        }
+    }
+
+    /// The state after one more reading, which left `records` records in the scope.
+    #[must_use]
+    pub fn after(mut self, outcome: Outcome<'_>, records: u64, now: Timestamp) -> Self {
+        self.last_read_at = now;
+        self.records = records;
+        match outcome {
+            Outcome::Read { proof, mass_removal } => {
+                self.read(proof, now);
+                self.mass_removal = mass_removal.or(self.mass_removal);
+            }
+            Outcome::Held { would_remove, of } => {
+                self.failures_in_a_row += 1;
+                self.coverage = Coverage::Held { would_remove, of };
+            }
+            Outcome::Failed(ScanError::NotSupported { reason, .. }) => {
+                self.failures_in_a_row = 0;
+                self.coverage = Coverage::NotSupported { reason: reason.clone() };
+            }
+            Outcome::Failed(error) => {
+                self.failures_in_a_row += 1;
+                self.coverage = Coverage::Incomplete { error: error.clone() };
+            }
+        }
+        self
+    }
+
+    fn read(&mut self, proof: &Complete, now: Timestamp) {
+        let outstanding = match proof.extent() {
+            Extent::Whole => 0,
+            Extent::Parents { outstanding, .. } => *outstanding,
+            // One subject re-read for a hint says nothing about the scope around it.
+            Extent::Records(_) => return,
+        };
+        let degraded: BTreeSet<String> =
+            proof.degradations().iter().map(|d| d.field.clone()).collect();
+        self.never_had = match self.last_complete_at {
+            None => degraded,
+            Some(_) => self.never_had.intersection(&degraded).cloned().collect(),
+        };
+        self.degradations = proof.degradations().to_vec();
+        self.expected = proof.expected();
+        self.as_of = proof.as_of();
+        self.failures_in_a_row = 0;
+        if outstanding > 0 {
+            self.coverage = Coverage::Sweeping { outstanding };
+            return;
+        }
+        self.coverage = Coverage::Complete;
+        self.last_complete_at = Some(now);
+        self.baselined_at = self.baselined_at.or(Some(now));
+    }
+}
+
+/// Whether a scope was read to its end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum Coverage {
+    Complete,
+    /// A rolling sweep is in its first round; what it has read is complete.
+    Sweeping {
+        outstanding: u64,
+    },
+    Incomplete {
+        error: ScanError,
+    },
+    /// Two complete readings disagreed on a removal beyond the brake; nothing was removed.
+    Held {
+        would_remove: u64,
+        of: u64,
+    },
+    /// The source has no such thing. Not a fault, and nothing to judge.
+    NotSupported {
+        reason: String,
+    },
+}
+
+impl Coverage {
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Sweeping { .. } => "sweeping",
+            Self::Incomplete { .. } => "incomplete",
+            Self::Held { .. } => "held",
+            Self::NotSupported { .. } => "not_supported",
+        }
+    }
+
+    /// Whether the reading leaves something unseen that it should have seen.
+    #[must_use]
+    pub const fn is_short(&self) -> bool {
+        matches!(self, Self::Incomplete { .. } | Self::Held { .. })
+    }
+}
+
+/// A removal so large that it had to be read twice.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MassRemoval {
+    pub at: Timestamp,
+    pub removed: u64,
+    pub of: u64,
+}

@@ -1,0 +1,206 @@
+//! The laws of the comparison, held for any pair of snapshots.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail by panicking")]
+
+use headcount_sdk::{Class, Recorder, Status};
+use proptest::prelude::*;
+
+use super::*;
+
+type Snapshot = BTreeMap<RecordId, Observation>;
+
+fn id(number: u8) -> RecordId {
+    RecordId::new("test:1", "thing", &number.to_string())
+}
+
+fn scope() -> Scope {
+    Scope::new("test:1", "things")
+}
+
+fn observation(number: u8, version: u8, parent: Option<u8>) -> Observation {
+    let mut observation =
+        Observation::new(id(number), Class::Identity, "thing", &format!("thing-{number}"));
+    observation.labels.insert("version".to_owned(), version.to_string());
+    observation.parent = parent.map(id);
+    observation.status = if version % 2 == 0 { Status::Active } else { Status::Disabled };
+    observation
+}
+
+prop_compose! {
+    fn snapshot()(things in prop::collection::btree_map(0u8..20, (0u8..4, prop::option::of(100u8..103)), 0..15))
+        -> Snapshot {
+        things.into_iter().map(|(n, (v, p))| (id(n), observation(n, v, p))).collect()
+    }
+}
+
+fn known(snapshot: &Snapshot) -> Vec<Known> {
+    snapshot
+        .values()
+        .enumerate()
+        .map(|(row, o)| Known {
+            key: key(&o.id),
+            fingerprint: fingerprint(o),
+            usage: usage_hash(o),
+            row: i64::try_from(row).unwrap(),
+        })
+        .collect()
+}
+
+/// Reads `seen` against `before`, and applies what the extent proves.
+fn read(before: &Snapshot, seen: &[Observation], extent: Extent) -> (Snapshot, Vec<RecordId>) {
+    let mut ignore = |_| {};
+    let recorder = Recorder::new(scope(), &mut ignore);
+    let proof = match extent {
+        Extent::Whole => recorder.complete(),
+        Extent::Parents { parents, outstanding } => {
+            recorder.complete_for_parents(parents, outstanding)
+        }
+        Extent::Records(records) => recorder.complete_for_records(records),
+    };
+    let mut reading = Reading::of(known(before));
+    for observation in seen {
+        reading.accept(observation.clone());
+    }
+    let found = reading.finish();
+    let rows: Vec<&Observation> = before.values().collect();
+    let unseen: Vec<Observation> =
+        found.unseen.iter().map(|row| rows[usize::try_from(*row).unwrap()].clone()).collect();
+    let gone = Found::proven_gone(&unseen, &proof);
+    let mut after = before.clone();
+    for observation in found.changed {
+        let merged = match after.get(&observation.id) {
+            Some(old) => merge(old, observation),
+            None => observation,
+        };
+        after.insert(merged.id.clone(), merged);
+    }
+    for gone in &gone {
+        after.remove(gone.record());
+    }
+    (after, gone.into_iter().map(|g| g.record().clone()).collect())
+}
+
+proptest! {
+    #[test]
+    fn a_snapshot_against_itself_brings_nothing(a in snapshot()) {
+        let seen: Vec<Observation> = a.values().cloned().collect();
+        let mut reading = Reading::of(known(&a));
+        seen.into_iter().for_each(|o| reading.accept(o));
+        let found = reading.finish();
+        prop_assert!(found.changed.is_empty() && found.used.is_empty() && found.unseen.is_empty());
+    }
+
+    #[test]
+    fn a_complete_reading_brings_exactly_what_was_seen(a in snapshot(), b in snapshot()) {
+        let seen: Vec<Observation> = b.values().cloned().collect();
+        prop_assert_eq!(read(&a, &seen, Extent::Whole).0, b);
+    }
+
+    #[test]
+    fn order_and_repetition_change_nothing(
+        a in snapshot(),
+        b in snapshot(),
+        seed in any::<u64>(),
+    ) {
+        let seen: Vec<Observation> = b.values().cloned().collect();
+        let mut shuffled: Vec<Observation> = seen.iter().chain(&seen).cloned().collect();
+        let len = shuffled.len().max(1) as u64;
+        shuffled.sort_by_key(|o| key(&o.id) ^ u128::from(seed % len));
+        prop_assert_eq!(
+            read(&a, &seen, Extent::Whole),
+            read(&a, &shuffled, Extent::Whole)
+        );
+    }
+
+    #[test]
+    fn nothing_disappears_outside_of_what_the_proof_covers(
+        a in snapshot(),
+        b in snapshot(),
+        covered in prop::collection::btree_set(100u8..103, 0..3),
+    ) {
+        let seen: Vec<Observation> = b.values().cloned().collect();
+        let parents: BTreeSet<RecordId> = covered.into_iter().map(id).collect();
+        let extent = Extent::Parents { parents: parents.clone(), outstanding: 0 };
+        let (after, gone) = read(&a, &seen, extent);
+        for (id, observation) in &a {
+            let parent_covered = observation.parent.as_ref().is_some_and(|p| parents.contains(p));
+            let expected_gone = parent_covered && !b.contains_key(id);
+            prop_assert_eq!(gone.contains(id), expected_gone);
+            prop_assert_eq!(after.contains_key(id), !expected_gone);
+        }
+    }
+
+    #[test]
+    fn a_new_name_is_a_change_and_never_a_new_record(a in snapshot(), name in "[a-z]{1,8}") {
+        let seen: Vec<Observation> =
+            a.values().map(|o| Observation { name: name.clone(), ..o.clone() }).collect();
+        let (after, gone) = read(&a, &seen, Extent::Whole);
+        prop_assert!(gone.is_empty());
+        prop_assert_eq!(after.keys().collect::<Vec<_>>(), a.keys().collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn an_unread_field_keeps_what_was_known() {
+    let before = observation(1, 0, None);
+    let mut after = observation(1, 0, None);
+    after.labels.clear();
+    after.unread.insert("labels".to_owned(), "iam:ListRoles".to_owned());
+    let merged = merge(&before, after);
+    assert_eq!(merged.labels, before.labels);
+    assert!(changes(&before, &merged).is_empty(), "a lost permission is not drift");
+}
+
+#[test]
+fn the_inventory_remembers_use_that_the_source_forgot() {
+    let at = |text: &str| text.parse::<jiff::Timestamp>().unwrap();
+    let used =
+        Usage::LastUsed { at: at("2025-01-01T00:00:00Z"), resolution_secs: 900, lag_secs: 0 };
+    let never = |from: &str| Usage::NeverSince { tracking_start: at(from), lag_secs: 0 };
+    let rows = [
+        (used.clone(), never("2025-06-01T00:00:00Z"), used.clone()),
+        (
+            never("2024-01-01T00:00:00Z"),
+            never("2025-01-01T00:00:00Z"),
+            never("2024-01-01T00:00:00Z"),
+        ),
+        (never("2024-01-01T00:00:00Z"), used.clone(), used.clone()),
+        (Usage::NotObservable { reason: "x".to_owned() }, used.clone(), used),
+    ];
+    for (before, now, expected) in rows {
+        assert_eq!(later_usage(&before, now), expected);
+    }
+}
+
+#[test]
+fn the_brake_holds_large_removals_and_empties() {
+    let brake = Brake { max_percent: 30, min_records: 5 };
+    let rows = [
+        // removed, known, held
+        (0, 0, false),
+        (0, 10, false),
+        (1, 1, true),
+        (2, 3, false),
+        (4, 10, false),
+        (5, 10, true),
+        (30, 100, false),
+        (31, 100, true),
+        (100, 100, true),
+    ];
+    for (removed, known, held) in rows {
+        assert_eq!(brake.holds(removed, known), held, "{removed} of {known}");
+    }
+}
+
+#[test]
+fn use_and_evidence_are_not_part_of_the_fingerprint() {
+    let plain = observation(1, 0, None);
+    let mut used = plain.clone();
+    used.usage = Usage::NeverSince { tracking_start: jiff::Timestamp::UNIX_EPOCH, lag_secs: 1 };
+    used.evidence.push(headcount_sdk::Evidence {
+        operation: "op".to_owned(),
+        object: "row".to_owned(),
+        at: jiff::Timestamp::UNIX_EPOCH,
+    });
+    assert_eq!(fingerprint(&plain), fingerprint(&used));
+    assert_ne!(usage_hash(&plain), usage_hash(&used));
+}

@@ -1,0 +1,94 @@
+//! ## What it does
+//! Reports keys, tokens, certificates and other credentials that came into being after the source
+//! was first counted, for `days` days from the moment they were first seen. Those of people and
+//! those that are switched off are reported as well.
+//!
+//! ## Why it matters
+//! A second key on a known identity is the quietest way to stay: nothing else changes. It is also
+//! how a rotation begins, and a rotation ends only when the old key is gone.
+//!
+//! ## How it is found
+//! The first complete reading of a scope is its baseline. A credential that is absent from it and
+//! seen later is new. On AWS, key ids come from `iam:ListAccessKeys`, which is called for users
+//! whose row in `iam:GetCredentialReport` changed. Fields: `origin`, `first_seen_at`.
+//!
+//! ## Not reported
+//! - What was there when the scope was first read to its end.
+//! - A credential that was made and deleted between two readings.
+//! - Tokens that the source issues for a session and does not list.
+//!
+//! ## Severity
+//! Medium, with high confidence.
+//!
+//! ## Fix
+//! Ask the owner of the identity whether the credential was expected. If not, switch it off
+//! first, look at what it was used for, then delete it. The finding resolves by itself when the
+//! credential is no longer new.
+//!
+//! ### CLI
+//! ```sh
+//! aws iam update-access-key --user-name USER --access-key-id KEY_ID --status Inactive
+//! aws cloudtrail lookup-events \
+//!   --lookup-attributes AttributeKey=AccessKeyId,AttributeValue=KEY_ID
+//! aws iam delete-access-key --user-name USER --access-key-id KEY_ID
+//! ```
+//!
+//! ### Terraform
+//! ```hcl
+//! resource "aws_iam_access_key" "name" {
+//!   user   = "USER"
+//!   status = "Inactive"
+//! }
+//! ```
+
+use super::window::open_until;
+use super::{Context, Judgement, Judges, Meta, Rule, Setting, Subject, Verdict};
+use crate::findings::{Certainty, Severity};
+use crate::inventory::Origin;
+
+static META: Meta = Meta {
+    id: "new-credential",
+    title: "New credential",
+    severity: Severity::Medium,
+    judges: Judges::Records,
+    owasp: &[],
+    controls: &[
+        "FedRAMP-20x:KSI-IAM-SNU",
+        "ISO-27001-2022:A.5.17",
+        "NIST-800-53r5:AC-2(4)",
+        "NIST-800-53r5:IA-5",
+        "SOC2:CC6.2",
+    ],
+    settings: &[Setting::Days { default: 7, about: "How long a credential counts as new." }],
+    source: include_str!("new_credential.rs"),
+};
+
+pub(super) struct NewCredential;
+
+impl Rule for NewCredential {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+
+    fn judge(&self, cx: &Context<'_>, subject: &Subject<'_>) -> Judgement {
+        if !subject.is_credential() {
+            return Judgement::steady(Verdict::NotApplicable);
+        }
+        let record = subject.record;
+        if record.origin == Origin::Baseline {
+            return Judgement::steady(Verdict::Clear);
+        }
+        let Some(end) = open_until(record.first_seen_at, cx.settings.span(), cx.now) else {
+            return Judgement::steady(Verdict::Clear);
+        };
+        let violation = subject
+            .violation(META.severity, Certainty::High, format!("New {}", subject.label()))
+            .fact("status", record.observation.status.as_str())
+            .fact("first_seen_at", record.first_seen_at);
+        let violation = match record.observation.created_at {
+            Some(created_at) => violation.fact("created_at", created_at),
+            None => violation,
+        };
+        Judgement::until(violation, end)
+    }
+}

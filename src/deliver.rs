@@ -1,0 +1,2 @@
+//! From committed events to sinks.
+pub mod payload;

@@ -1,0 +1,592 @@
+//! Turns one reading into one commit.
+//!
+//! The ledger is the only caller of [`Store::commit`] and lets one caller in at a time, so that
+//! what a commit is computed from cannot change before it is written. It loads the records that a
+//! reading touches and their parents, asks the pure core what follows, and writes it all at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use headcount_core::findings::{self, About, Finding, Transition};
+use headcount_core::inventory::{MassRemoval, Origin, Outcome, Record, ScopeState};
+use headcount_core::owners;
+use headcount_core::reconcile::{self, Change, Disappeared, Drift, Found};
+use headcount_core::rules::{self, Subject};
+use headcount_sdk::{Class, Complete, Observation, RecordId, ScanError, Scope};
+use jiff::Timestamp;
+use tokio::sync::Mutex;
+
+use super::Settings;
+use crate::deliver::payload::{self, Envelope};
+use crate::store::{Commit, Event, Judged, Result, SourceState, Store, Used, Written};
+
+/// Ids per look-up, so that a baseline of a large scope does not become one giant query.
+const CHUNK: usize = 500;
+
+/// Stands in for a rule that an older version had and this one has not, so that its open findings
+/// can still be resolved.
+static RETIRED: rules::Meta = rules::Meta {
+    id: "retired",
+    title: "A rule of an older version",
+    judges: rules::Judges::Records,
+    severity: findings::Severity::Info,
+    owasp: &[],
+    controls: &[],
+    settings: &[],
+    source: "",
+};
+
+/// Where a commit belongs.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    pub source: &'a str,
+    pub scan: &'a str,
+    pub now: Timestamp,
+    /// Whether the source's first scan is still going on.
+    pub is_baseline: bool,
+}
+
+/// How a reading ended, removals proven.
+#[derive(Debug)]
+pub enum Ending<'a> {
+    Read {
+        proof: &'a Complete,
+        gone: Vec<Disappeared>,
+        mass_removal: Option<MassRemoval>,
+    },
+    /// One subject was re-read for a hint; the scope around it keeps its coverage.
+    Refreshed {
+        gone: Vec<Disappeared>,
+    },
+    Held {
+        would_remove: u64,
+        of: u64,
+    },
+    Failed(&'a ScanError),
+}
+
+/// What a commit did.
+#[derive(Debug)]
+pub struct Committed {
+    pub state: ScopeState,
+    pub appeared: u64,
+    pub changed: u64,
+    pub disappeared: u64,
+    pub transitions: Vec<Transition>,
+}
+
+pub struct Ledger {
+    store: Arc<dyn Store>,
+    settings: Settings,
+    writer: Mutex<()>,
+}
+
+/// Everything that is gathered for one commit.
+struct Draft<'a> {
+    place: Place<'a>,
+    /// Whether transitions stay inside, because the scope's baseline is being taken.
+    quiet: bool,
+    commit: Commit,
+    /// Records as they are after this commit, to be judged.
+    touched: BTreeMap<RecordId, Record>,
+    /// Transitions and what they are about, for rendering.
+    rendered: Vec<(Transition, Rendered)>,
+}
+
+enum Rendered {
+    Record(Box<Record>, Option<Box<Record>>),
+    Scope(Box<ScopeState>),
+}
+
+impl Ledger {
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, settings: Settings) -> Self {
+        Self { store, settings, writer: Mutex::new(()) }
+    }
+
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Commits one reading of one scope.
+    pub async fn commit_reading(
+        &self,
+        place: Place<'_>,
+        scope: &Scope,
+        found: Found,
+        ending: Ending<'_>,
+    ) -> Result<Committed> {
+        let _writer = self.writer.lock().await;
+        let prior = self.prior_state(place, scope).await?;
+        let mut draft = Draft::new(place, place.is_baseline || prior.baselined_at.is_none());
+        if self.settings.emit_baseline {
+            draft.quiet = false;
+        }
+
+        let gone = ending.gone();
+        let counts = self.write_records(&mut draft, &prior, scope, found.changed, &gone).await?;
+        self.write_usage(&mut draft, found.used).await?;
+        self.remove(&mut draft, scope, &gone).await?;
+        self.judge_touched(&mut draft).await?;
+
+        let held = (found.known + counts.appeared).saturating_sub(gone.len() as u64);
+        let state = match ending.outcome() {
+            None => ScopeState { records: held, ..prior },
+            Some(outcome) => prior.after(outcome, held, place.now),
+        };
+        self.judge_scope(&mut draft, &state).await?;
+        draft.commit.scope = Some(state.clone());
+
+        let transitions = self.finish(draft).await?;
+        Ok(Committed {
+            state,
+            appeared: counts.appeared,
+            changed: counts.changed,
+            disappeared: gone.len() as u64,
+            transitions,
+        })
+    }
+
+    /// Judges the records whose verdicts time alone may have changed.
+    pub async fn commit_due(&self, place: Place<'_>, limit: u32) -> Result<(u64, Vec<Transition>)> {
+        let _writer = self.writer.lock().await;
+        let due = self.store.due(place.source, place.now, limit).await?;
+        let mut draft = Draft::new(place, place.is_baseline && !self.settings.emit_baseline);
+        let n_due = due.len() as u64;
+        if due.is_empty() {
+            return Ok((0, Vec::new()));
+        }
+        self.judge(&mut draft, due).await?;
+        Ok((n_due, self.finish(draft).await?))
+    }
+
+    /// Judges the scopes whose verdict time alone may change: those that lost many records.
+    pub async fn commit_scopes_due(&self, place: Place<'_>) -> Result<Vec<Transition>> {
+        let _writer = self.writer.lock().await;
+        let mut draft = Draft::new(place, false);
+        let states = self.store.scope_states(Some(place.source)).await?;
+        for state in states.iter().filter(|s| s.mass_removal.is_some()) {
+            self.judge_scope(&mut draft, state).await?;
+        }
+        if draft.rendered.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.finish(draft).await
+    }
+
+    /// Commits a source's new state, with events that are about the whole scan.
+    pub async fn commit_source(
+        &self,
+        place: Place<'_>,
+        state: SourceState,
+        summary: Option<&payload::BaselineSummary<'_>>,
+    ) -> Result<()> {
+        let _writer = self.writer.lock().await;
+        let mut draft = Draft::new(place, false);
+        draft.commit.source_state = Some(state);
+        if let Some(summary) = summary {
+            let sequence = self.store.next_sequence().await?;
+            let envelope = self.envelope(place, sequence);
+            draft.commit.events.push(payload::baseline_event(
+                &envelope,
+                place.source,
+                summary,
+                place.now,
+            ));
+        }
+        draft.commit.sinks.clone_from(&self.settings.sinks);
+        self.store.commit(&draft.commit).await
+    }
+
+    fn envelope<'a>(&'a self, place: Place<'a>, sequence: u64) -> Envelope<'a> {
+        Envelope {
+            agent: &self.settings.agent,
+            scan: place.scan,
+            sequence,
+            version: env!("CARGO_PKG_VERSION"),
+        }
+    }
+
+    async fn prior_state(&self, place: Place<'_>, scope: &Scope) -> Result<ScopeState> {
+        let states = self.store.scope_states(Some(place.source)).await?;
+        Ok(states
+            .into_iter()
+            .find(|s| s.scope == *scope)
+            .unwrap_or_else(|| ScopeState::unread(place.source, scope, place.now)))
+    }
+
+    /// Merges what changed with what was known, and drafts the new versions and their drift.
+    async fn write_records(
+        &self,
+        draft: &mut Draft<'_>,
+        prior: &ScopeState,
+        scope: &Scope,
+        changed: Vec<Observation>,
+        gone: &[Disappeared],
+    ) -> Result<Counts> {
+        let ids: Vec<RecordId> = changed.iter().map(|o| o.id.clone()).collect();
+        let mut known = self.load(&ids).await?;
+        let new: Vec<&Observation> =
+            changed.iter().filter(|o| !known.contains_key(&o.id)).collect();
+        let mut returned = self.load_vanished(&new).await?;
+        let replaced = self.names_taken_over(draft.place, scope, &new, gone).await?;
+        let origin = match prior.baselined_at {
+            None => Origin::Baseline,
+            Some(_) => Origin::Appeared,
+        };
+
+        let mut counts = Counts::default();
+        for observation in changed {
+            let fingerprint = reconcile::fingerprint(&observation);
+            let id = observation.id.clone();
+            let (record, change) = if let Some(old) = known.remove(&id) {
+                // A place may have been read under another source's name before.
+                let source = draft.place.source.to_owned();
+                let old = Record { source, scope: scope.clone(), ..old };
+                changed_record(old, observation, draft.place.now)
+            } else if let Some(old) = returned.remove(&id) {
+                let merged = reconcile::merge(&old.observation, observation);
+                let record = Record { observation: merged, changed_at: draft.place.now, ..old };
+                (record, Some(Change::Reappeared))
+            } else {
+                let name = (observation.kind.clone(), observation.name.clone());
+                let replaces = replaced.get(&name).filter(|old| **old != id).cloned();
+                let record = Record {
+                    observation,
+                    source: draft.place.source.to_owned(),
+                    scope: scope.clone(),
+                    origin,
+                    first_seen_at: draft.place.now,
+                    changed_at: draft.place.now,
+                    replaces,
+                    owner: None,
+                };
+                (record, Some(Change::Appeared))
+            };
+            counts.add(change.as_ref());
+            draft.write(record, fingerprint, change);
+        }
+        Ok(counts)
+    }
+
+    /// Present records by id.
+    async fn load(&self, ids: &[RecordId]) -> Result<BTreeMap<RecordId, Record>> {
+        let mut records = BTreeMap::new();
+        for chunk in ids.chunks(CHUNK) {
+            for record in self.store.records(chunk).await? {
+                records.insert(record.id().clone(), record);
+            }
+        }
+        Ok(records)
+    }
+
+    async fn load_vanished(&self, new: &[&Observation]) -> Result<BTreeMap<RecordId, Record>> {
+        let ids: Vec<RecordId> = new.iter().map(|o| o.id.clone()).collect();
+        let mut records = BTreeMap::new();
+        for chunk in ids.chunks(CHUNK) {
+            for record in self.store.vanished(chunk).await? {
+                records.insert(record.id().clone(), record);
+            }
+        }
+        Ok(records)
+    }
+
+    /// Which vanished record each new name belonged to, those that vanish in this commit included.
+    async fn names_taken_over(
+        &self,
+        place: Place<'_>,
+        scope: &Scope,
+        new: &[&Observation],
+        gone: &[Disappeared],
+    ) -> Result<BTreeMap<(String, String), RecordId>> {
+        let names: Vec<(String, String)> =
+            new.iter().map(|o| (o.kind.clone(), o.name.clone())).collect();
+        let mut owners = BTreeMap::new();
+        for chunk in names.chunks(CHUNK) {
+            owners.extend(self.store.vanished_by_name(place.source, scope, chunk).await?);
+        }
+        let going: Vec<RecordId> = gone.iter().map(|g| g.record().clone()).collect();
+        for (id, record) in self.load(&going).await? {
+            let Observation { kind, name, .. } = record.observation;
+            owners.insert((kind, name), id);
+        }
+        Ok(owners)
+    }
+
+    async fn write_usage(&self, draft: &mut Draft<'_>, used: Vec<Observation>) -> Result<()> {
+        let ids: Vec<RecordId> = used.iter().map(|o| o.id.clone()).collect();
+        let known = self.load(&ids).await?;
+        for observation in used {
+            let Some(old) = known.get(&observation.id) else { continue };
+            let usage_hash = reconcile::usage_hash(&observation);
+            let merged = reconcile::merge(&old.observation, observation);
+            draft.commit.used.push(Used {
+                id: merged.id.clone(),
+                usage: merged.usage.clone(),
+                usage_hash,
+            });
+            draft.touch(Record { observation: merged, ..old.clone() });
+        }
+        Ok(())
+    }
+
+    async fn remove(
+        &self,
+        draft: &mut Draft<'_>,
+        scope: &Scope,
+        gone: &[Disappeared],
+    ) -> Result<()> {
+        let ids: Vec<RecordId> = gone.iter().map(|g| g.record().clone()).collect();
+        let going = self.load(&ids).await?;
+        let subjects: Vec<String> = ids.iter().map(ToString::to_string).collect();
+        let findings = self.findings_on(&subjects).await?;
+        for (id, record) in going {
+            draft.commit.drift.push(Drift {
+                record: id.clone(),
+                name: record.observation.name.clone(),
+                kind: record.observation.kind.clone(),
+                scope: scope.clone(),
+                change: Change::Disappeared,
+            });
+            for finding in findings.get(id.as_str()).into_iter().flatten() {
+                let reason = "the subject disappeared from its source";
+                if let Some(step) = findings::resolve(Some(finding), reason, draft.place.now) {
+                    draft.rendered.push((step, Rendered::Record(Box::new(record.clone()), None)));
+                }
+            }
+            draft.commit.removed.push(id);
+        }
+        Ok(())
+    }
+
+    async fn findings_on(&self, subjects: &[String]) -> Result<BTreeMap<String, Vec<Finding>>> {
+        let mut by_subject: BTreeMap<String, Vec<Finding>> = BTreeMap::new();
+        for chunk in subjects.chunks(CHUNK) {
+            for finding in self.store.findings_on(chunk).await? {
+                by_subject.entry(finding.subject.clone()).or_default().push(finding);
+            }
+        }
+        Ok(by_subject)
+    }
+
+    /// Judges what the draft touched, and the children of touched identities, whose owner and
+    /// standing may follow from them.
+    async fn judge_touched(&self, draft: &mut Draft<'_>) -> Result<()> {
+        let mut touched = std::mem::take(&mut draft.touched);
+        let parents: Vec<RecordId> = touched
+            .values()
+            .filter(|r| matches!(r.observation.class, Class::Identity | Class::Principal))
+            .map(|r| r.id().clone())
+            .collect();
+        let removed: BTreeSet<RecordId> = draft.commit.removed.iter().cloned().collect();
+        for chunk in parents.chunks(CHUNK) {
+            for child in self.store.children(chunk).await? {
+                if !removed.contains(child.id()) {
+                    touched.entry(child.id().clone()).or_insert(child);
+                }
+            }
+        }
+        self.judge(draft, touched.into_values().collect()).await
+    }
+
+    async fn judge(&self, draft: &mut Draft<'_>, records: Vec<Record>) -> Result<()> {
+        let mut at_hand: BTreeMap<RecordId, Record> =
+            records.into_iter().map(|r| (r.id().clone(), r)).collect();
+        let missing: BTreeSet<RecordId> = at_hand
+            .values()
+            .filter_map(|r| r.observation.parent.clone())
+            .filter(|p| !at_hand.contains_key(p))
+            .collect();
+        let mut parents = self.load(&missing.into_iter().collect::<Vec<_>>()).await?;
+        resolve_owners(&mut at_hand, &mut parents);
+
+        let subjects: Vec<String> = at_hand.keys().map(ToString::to_string).collect();
+        let findings = self.findings_on(&subjects).await?;
+        for record in at_hand.values() {
+            let parent = record
+                .observation
+                .parent
+                .as_ref()
+                .and_then(|p| at_hand.get(p).or_else(|| parents.get(p)));
+            self.judge_record(draft, record, parent, findings.get(record.id().as_str()));
+        }
+        Ok(())
+    }
+
+    fn judge_record(
+        &self,
+        draft: &mut Draft<'_>,
+        record: &Record,
+        parent: Option<&Record>,
+        known: Option<&Vec<Finding>>,
+    ) {
+        let subject = Subject { record, parent };
+        let outcome = rules::judge_record(&self.settings.rules, &subject, draft.place.now);
+        let id = record.id().to_string();
+        let about =
+            About { source: &record.source, subject: &id, subject_name: &record.observation.name };
+        for (meta, judgement) in &outcome.verdicts {
+            let existing = known.into_iter().flatten().find(|f| f.rule == meta.id);
+            let step = findings::step(existing, meta, about, &judgement.verdict, draft.place.now);
+            if let Some(step) = step {
+                let rendered =
+                    Rendered::Record(Box::new(record.clone()), parent.cloned().map(Box::new));
+                draft.rendered.push((step, rendered));
+            }
+        }
+        draft.commit.judged.push(Judged {
+            id: record.id().clone(),
+            owner: record.owner.clone(),
+            next_at: outcome.next_at,
+        });
+    }
+
+    async fn judge_scope(&self, draft: &mut Draft<'_>, state: &ScopeState) -> Result<()> {
+        let subject = state.scope.to_string();
+        let known = self.store.findings_on(std::slice::from_ref(&subject)).await?;
+        let outcome = rules::judge_scope(&self.settings.rules, state, draft.place.now);
+        let about = About { source: &state.source, subject: &subject, subject_name: &subject };
+        for (meta, judgement) in &outcome.verdicts {
+            let existing = known.iter().find(|f| f.rule == meta.id);
+            let step = findings::step(existing, meta, about, &judgement.verdict, draft.place.now);
+            if let Some(step) = step {
+                draft.rendered.push((step, Rendered::Scope(Box::new(state.clone()))));
+            }
+        }
+        Ok(())
+    }
+
+    /// Renders the events and writes everything.
+    async fn finish(&self, draft: Draft<'_>) -> Result<Vec<Transition>> {
+        let Draft { place, quiet, mut commit, rendered, .. } = draft;
+        let mut sequence = self.store.next_sequence().await?;
+        let mut transitions = Vec::with_capacity(rendered.len());
+        for (transition, about) in rendered {
+            if !quiet {
+                commit.events.push(self.event(place, sequence, &transition, &about));
+                sequence += 1;
+            }
+            transitions.push(transition);
+        }
+        commit.transitions.clone_from(&transitions);
+        commit.sinks.clone_from(&self.settings.sinks);
+        self.store.commit(&commit).await?;
+        Ok(transitions)
+    }
+
+    fn event(
+        &self,
+        place: Place<'_>,
+        sequence: u64,
+        transition: &Transition,
+        about: &Rendered,
+    ) -> Event {
+        let meta = rules::find(&transition.finding.rule).map_or(&RETIRED, |rule| rule.meta());
+        let (record, parent, scope) = match about {
+            Rendered::Record(record, parent) => (Some(&**record), parent.as_deref(), None),
+            Rendered::Scope(state) => (None, None, Some(&**state)),
+        };
+        let about = payload::About { meta, record, parent, scope };
+        payload::finding_event(&self.envelope(place, sequence), transition, &about)
+    }
+}
+
+impl Ending<'_> {
+    fn gone(&self) -> Vec<Disappeared> {
+        match self {
+            Self::Read { gone, .. } | Self::Refreshed { gone } => gone.clone(),
+            Self::Held { .. } | Self::Failed(_) => Vec::new(),
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    appeared: u64,
+    changed: u64,
+}
+
+impl Counts {
+    fn add(&mut self, change: Option<&Change>) {
+        match change {
+            Some(Change::Appeared | Change::Reappeared) => self.appeared += 1,
+            Some(Change::Changed { .. }) => self.changed += 1,
+            Some(Change::Disappeared) | None => {}
+        }
+    }
+}
+
+impl<'a> Draft<'a> {
+    fn new(place: Place<'a>, quiet: bool) -> Self {
+        let commit = Commit {
+            at: place.now,
+            scan: place.scan.to_owned(),
+            source: place.source.to_owned(),
+            ..Commit::default()
+        };
+        Self { place, quiet, commit, touched: BTreeMap::new(), rendered: Vec::new() }
+    }
+
+    fn touch(&mut self, record: Record) {
+        self.touched.insert(record.id().clone(), record);
+    }
+
+    fn write(&mut self, record: Record, fingerprint: u128, change: Option<Change>) {
+        if let Some(change) = change {
+            self.commit.drift.push(Drift {
+                record: record.id().clone(),
+                name: record.observation.name.clone(),
+                kind: record.observation.kind.clone(),
+                scope: record.scope.clone(),
+                change,
+            });
+        }
+        let usage_hash = reconcile::usage_hash(&record.observation);
+        self.commit.written.push(Written { record: record.clone(), fingerprint, usage_hash });
+        self.touch(record);
+    }
+}
+
+impl<'a> Ending<'a> {
+    /// What the reading means for the scope; a refresh means nothing for it.
+    fn outcome(self) -> Option<Outcome<'a>> {
+        match self {
+            Self::Read { proof, mass_removal, .. } => Some(Outcome::Read { proof, mass_removal }),
+            Self::Held { would_remove, of } => Some(Outcome::Held { would_remove, of }),
+            Self::Failed(error) => Some(Outcome::Failed(error)),
+            Self::Refreshed { .. } => None,
+        }
+    }
+}
+
+/// A known record under a new observation. No drift when the report differs but the merged facts
+/// do not (a field could not be read, or can be read again).
+fn changed_record(
+    old: Record,
+    observation: Observation,
+    now: Timestamp,
+) -> (Record, Option<Change>) {
+    let merged = reconcile::merge(&old.observation, observation);
+    let fields = reconcile::changes(&old.observation, &merged);
+    if fields.is_empty() {
+        return (Record { observation: merged, ..old }, None);
+    }
+    let record = Record { observation: merged, changed_at: now, ..old };
+    (record, Some(Change::Changed { fields }))
+}
+
+/// Resolves owners of identities first, then of what belongs to them.
+fn resolve_owners(
+    at_hand: &mut BTreeMap<RecordId, Record>,
+    parents: &mut BTreeMap<RecordId, Record>,
+) {
+    for record in at_hand.values_mut().filter(|r| r.observation.parent.is_none()) {
+        record.owner = owners::resolve(&record.observation, None);
+        parents.insert(record.id().clone(), record.clone());
+    }
+    for record in at_hand.values_mut() {
+        let parent = record.observation.parent.as_ref().and_then(|p| parents.get(p));
+        record.owner = owners::resolve(&record.observation, parent);
+    }
+}

@@ -1,0 +1,225 @@
+//! Logs and metrics: every metric name the agent exposes, in one place.
+//!
+//! No metric carries the id or the name of a record: label values are sources, scopes, rules and
+//! sinks, all of them bounded by configuration.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::IsTerminal as _;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use headcount_core::findings::Severity;
+use headcount_core::inventory::ScopeState;
+use jiff::Timestamp;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+use tracing_subscriber::EnvFilter;
+
+use crate::scan::agent::Observer;
+use crate::scan::{EngineError, ScanReport};
+use crate::store::{QueueState, RecordCount, Store, StoreError};
+
+/// Sends logs to stderr: text for a person, JSON for a collector.
+pub fn log_to_stderr(level: &str) {
+    let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second subscriber is refused; the first one (a test's) stays.
+    let _ = if std::io::stderr().is_terminal() {
+        logs.with_target(false).try_init()
+    } else {
+        logs.json().flatten_event(true).try_init()
+    };
+}
+
+type Labels = Vec<(&'static str, String)>;
+
+/// What is counted as it happens. Everything else is read from the store at each scrape.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    scans: Family<Labels, Counter>,
+    scan_seconds: Mutex<BTreeMap<String, f64>>,
+}
+
+impl Observer for Metrics {
+    fn scanned(&self, report: &ScanReport) {
+        let outcome = if report.is_complete() { "complete" } else { "incomplete" };
+        self.count_scan(&report.source, outcome);
+        let seconds = report.finished_at.duration_since(report.started_at).as_secs_f64();
+        self.scan_seconds
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(report.source.clone(), seconds);
+    }
+
+    fn failed(&self, source: &str, _error: &EngineError) {
+        self.count_scan(source, "failed");
+    }
+}
+
+impl Metrics {
+    fn count_scan(&self, source: &str, outcome: &str) {
+        let labels = vec![("source", source.to_owned()), ("outcome", outcome.to_owned())];
+        self.scans.get_or_create(&labels).inc();
+    }
+}
+
+/// What the store says at the time of a scrape.
+#[derive(Debug, Default)]
+pub struct Reading {
+    pub records: Vec<RecordCount>,
+    pub findings: BTreeMap<(String, Severity, String), u64>,
+    pub scopes: Vec<ScopeState>,
+    pub queues: Vec<(String, QueueState)>,
+}
+
+impl Reading {
+    pub async fn take(store: &dyn Store, sinks: &[String]) -> Result<Self, StoreError> {
+        let mut queues = Vec::with_capacity(sinks.len());
+        for sink in sinks {
+            queues.push((sink.clone(), store.queue(sink).await?));
+        }
+        Ok(Self {
+            records: store.count_records().await?,
+            findings: store.count_open_findings().await?,
+            scopes: store.scope_states(None).await?,
+            queues,
+        })
+    }
+}
+
+impl Metrics {
+    /// The metrics page in the OpenMetrics text format.
+    #[must_use]
+    pub fn render(&self, reading: &Reading, now: Timestamp) -> String {
+        let mut registry = Registry::with_prefix("headcount");
+        registry.register("scans", "Scans that ended, by outcome", self.scans.clone());
+        self.register_build(&mut registry);
+        self.register_scans(&mut registry, reading);
+        register_inventory(&mut registry, reading);
+        register_sinks(&mut registry, reading, now);
+        let mut page = String::new();
+        // Encoding into a String fails only if a metric is malformed, which is a bug to see.
+        if let Err(error) = encode(&mut page, &registry) {
+            let _ = writeln!(page, "# the metrics could not be encoded: {error}");
+        }
+        page
+    }
+
+    fn register_build(&self, registry: &mut Registry) {
+        let build = gauges();
+        build.get_or_create(&vec![("version", env!("CARGO_PKG_VERSION").to_owned())]).set(1.0);
+        registry.register("build_info", "The running version", build);
+    }
+
+    fn register_scans(&self, registry: &mut Registry, reading: &Reading) {
+        let complete = gauges();
+        let success = gauges();
+        let failures = gauges();
+        for state in &reading.scopes {
+            let labels = vec![("source", state.source.clone()), ("scope", state.scope.to_string())];
+            let is_complete = f64::from(u8::from(!state.coverage.is_short()));
+            complete.get_or_create(&labels).set(is_complete);
+            failures.get_or_create(&labels).set(f64::from(state.failures_in_a_row));
+            if let Some(at) = state.last_complete_at {
+                success.get_or_create(&labels).set(seconds(at));
+            }
+        }
+        registry.register(
+            "scan_complete",
+            "Whether the scope was last read to its end (1) or not (0)",
+            complete,
+        );
+        registry.register(
+            "scan_last_success_timestamp_seconds",
+            "When the scope was last read to its end",
+            success,
+        );
+        registry.register(
+            "scan_failures_in_a_row",
+            "Readings of the scope in a row that were not complete",
+            failures,
+        );
+        let duration = gauges();
+        for (source, seconds) in
+            self.scan_seconds.lock().unwrap_or_else(PoisonError::into_inner).iter()
+        {
+            duration.get_or_create(&vec![("source", source.clone())]).set(*seconds);
+        }
+        registry.register("scan_duration_seconds", "How long the last scan took", duration);
+    }
+}
+
+fn register_inventory(registry: &mut Registry, reading: &Reading) {
+    let records = gauges();
+    let mut identities: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+    for count in &reading.records {
+        let labels = vec![
+            ("source", count.source.clone()),
+            ("class", count.class.as_str().to_owned()),
+            ("kind", count.kind.clone()),
+            ("status", count.status.clone()),
+        ];
+        let gauge = records.get_or_create(&labels);
+        gauge.set(gauge.get() + number(count.count));
+        if count.class == headcount_sdk::Class::Identity {
+            let (all, owned) = identities.entry(&count.source).or_default();
+            *all += count.count;
+            *owned += if count.owned { count.count } else { 0 };
+        }
+    }
+    registry.register("records", "Records in the inventory", records);
+
+    let ownerless = gauges();
+    for (source, (all, owned)) in identities.into_iter().filter(|(_, (all, _))| *all > 0) {
+        let share = 1.0 - number(owned) / number(all);
+        ownerless.get_or_create(&vec![("source", source.to_owned())]).set(share);
+    }
+    registry.register("ownerless_ratio", "Share of identities without an owner", ownerless);
+
+    let findings = gauges();
+    for ((rule, severity, source), count) in &reading.findings {
+        let labels = vec![
+            ("rule", rule.clone()),
+            ("severity", severity.as_str().to_owned()),
+            ("source", source.clone()),
+        ];
+        findings.get_or_create(&labels).set(number(*count));
+    }
+    registry.register("findings_open", "Open findings", findings);
+}
+
+fn register_sinks(registry: &mut Registry, reading: &Reading, now: Timestamp) {
+    let (depth, dead, oldest, delivered) = (gauges(), gauges(), gauges(), gauges());
+    for (sink, queue) in &reading.queues {
+        let labels = vec![("sink", sink.clone())];
+        depth.get_or_create(&labels).set(number(queue.pending));
+        dead.get_or_create(&labels).set(number(queue.dead));
+        delivered.get_or_create(&labels).set(number(queue.delivered));
+        let age = queue.oldest_pending_at.map_or(0.0, |at| now.duration_since(at).as_secs_f64());
+        oldest.get_or_create(&labels).set(age);
+    }
+    registry.register("sink_queue_depth", "Deliveries that wait", depth);
+    registry.register("sink_dead_letters", "Deliveries given up, to be replayed", dead);
+    registry.register("sink_oldest_pending_seconds", "Age of the oldest waiting delivery", oldest);
+    registry.register("sink_delivered", "Events that the sink has taken", delivered);
+}
+
+fn gauges() -> Family<Labels, Gauge<f64, AtomicU64>> {
+    Family::default()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+fn number(count: u64) -> f64 {
+    count as f64
+}
+
+fn seconds(at: Timestamp) -> f64 {
+    at.as_duration().as_secs_f64()
+}
+
+/// Metrics shared between the scanner that counts and the server that shows.
+pub type Shared = Arc<Metrics>;

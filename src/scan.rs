@@ -21,6 +21,9 @@ pub mod ledger;
 
 pub use engine::Engine;
 
+#[cfg(test)]
+mod tests;
+
 /// One configured instance of a connector.
 #[derive(Clone)]
 pub struct Source {
@@ -35,6 +38,9 @@ pub struct Settings {
     pub agent: String,
     pub brake: Brake,
     pub rules: RuleConfig,
+    /// Names of every configured source. A place belongs to one of them; what a source that is no
+    /// longer configured had read is taken over by the one that reads it now.
+    pub sources: Vec<String>,
     /// Names of the sinks that get every event.
     pub sinks: Vec<String>,
     /// Whether posture findings of a baseline go out one by one, instead of as one summary.
@@ -107,7 +113,4 @@ pub enum EngineError {
     /// The agent is shutting down; what was committed stays, the rest is read next time.
     #[error("the scan was interrupted")]
     Interrupted,
-    /// The same source is being scanned already.
-    #[error("source {source_name} is being scanned already")]
-    Busy { source_name: String },
 }

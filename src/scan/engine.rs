@@ -64,6 +64,11 @@ impl Engine {
         Self { store, ledger, clock, cancel, scans: AtomicU64::new(0) }
     }
 
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        self.ledger.settings()
+    }
+
     /// Scans every scope of a source once.
     pub async fn scan(
         &self,
@@ -161,7 +166,7 @@ impl Engine {
                 last_complete_at: None,
                 rules_digest: None,
             });
-        let digest = rules_digest(&self.ledger.settings().rules);
+        let digest = rules_digest(&self.settings().rules);
         if state.rules_digest.as_ref().is_some_and(|d| *d != digest) {
             self.store.mark_all_due(&source.name, now).await?;
         }
@@ -245,14 +250,22 @@ impl Engine {
         report: &mut ScanReport,
     ) -> Result<(), EngineError> {
         run.progress.planned(scopes);
+        let taken = self.taken_places(run.source).await?;
         let mut places: Vec<(String, Vec<Scope>)> = Vec::new();
         for scope in scopes {
+            if let Some(owner) = taken.get(&scope.place) {
+                let reason = format!("source {owner} reads {} already", scope.place);
+                let operation = "scopes".to_owned();
+                let error = ScanError::Unavailable { operation, reason };
+                self.fail(run, scope, &error, report).await?;
+                continue;
+            }
             match places.iter_mut().find(|(place, _)| *place == scope.place) {
                 Some((_, scopes)) => scopes.push(scope.clone()),
                 None => places.push((scope.place.clone(), vec![scope.clone()])),
             }
         }
-        let in_parallel = self.ledger.settings().places_in_parallel.max(1);
+        let in_parallel = self.settings().places_in_parallel.max(1);
         let mut readings = futures::stream::iter(places)
             .map(|(_, scopes)| self.read_place(run, scopes))
             .buffered(in_parallel);
@@ -261,6 +274,22 @@ impl Engine {
         }
         drop(readings);
         self.fail_unlisted(run, scopes, report).await
+    }
+
+    /// Places that another configured source reads. Two readers of one place would take turns in
+    /// finding the other's records.
+    async fn taken_places(
+        &self,
+        source: &Source,
+    ) -> Result<BTreeMap<String, String>, EngineError> {
+        let configured = &self.settings().sources;
+        let states = self.store.scope_states(None).await?;
+        Ok(states
+            .into_iter()
+            .filter(|s| s.source != source.name && configured.contains(&s.source))
+            .filter(|s| s.last_complete_at.is_some())
+            .map(|s| (s.scope.place, s.source))
+            .collect())
     }
 
     async fn read_place(
@@ -345,7 +374,7 @@ impl Engine {
             }
         };
         let gone = self.proven_gone(&found, &proof).await?;
-        if !self.ledger.settings().brake.holds(gone.len() as u64, found.known) {
+        if !self.settings().brake.holds(gone.len() as u64, found.known) {
             let ending = Ending::Read { proof: &proof, gone, mass_removal: None };
             return self.commit(run, scope, found, ending).await;
         }
@@ -377,7 +406,7 @@ impl Engine {
         };
         let second = self.proven_gone(&found, &proof).await?;
         let agrees = second.len() == first.len() && second.iter().all(|g| first.contains(g));
-        let is_held = self.ledger.settings().brake.holds(second.len() as u64, known);
+        let is_held = self.settings().brake.holds(second.len() as u64, known);
         let ending = if agrees {
             let removal = MassRemoval { at: self.clock.now(), removed: would_remove, of: known };
             Ending::Read { proof: &proof, gone: second, mass_removal: Some(removal) }

@@ -241,6 +241,9 @@ impl Ledger {
             let fingerprint = reconcile::fingerprint(&observation);
             let id = observation.id.clone();
             let (record, change) = if let Some(old) = known.remove(&id) {
+                // A place may have been read under another source's name before.
+                let source = draft.place.source.to_owned();
+                let old = Record { source, scope: scope.clone(), ..old };
                 changed_record(old, observation, draft.place.now)
             } else if let Some(old) = returned.remove(&id) {
                 let merged = reconcile::merge(&old.observation, observation);

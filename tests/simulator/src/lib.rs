@@ -1,1 +1,42 @@
-//! Placeholder.
+//! A simulated organisation whose cloud APIs answer on loopback.
+//!
+//! [`Organization`] is what exists; [`Simulator`] serves it over HTTP as the AWS query API
+//! (IAM, STS) and AWS Organizations, so that the vendor's own client reads it through its whole
+//! stack. It pages for real, keeps its own [`Clock`], counts every request and breaks on
+//! demand ([`FaultPlan`]). While it runs, `Simulator::change` scripts what happens.
+//!
+//! It refuses to be more than it looks: signatures are not checked, permissions are not
+//! evaluated (only denied by script), and no secret value exists anywhere in it.
+//!
+//! Start reading at [`Organization::seeded`] and `change`.
+
+mod call;
+mod calls;
+mod change;
+mod clock;
+mod fault;
+mod iam;
+mod ids;
+mod organization;
+mod organizations;
+mod page;
+mod policies;
+mod report;
+mod seed;
+mod server;
+mod simulator;
+mod sts;
+mod trust;
+mod wire;
+mod xml;
+
+pub use calls::Calls;
+pub use change::{ChangeError, Changed, Holder};
+pub use clock::Clock;
+pub use fault::{Fault, FaultPlan};
+pub use organization::*;
+pub use policies::{Power, aws_managed};
+pub use seed::{EXTERNAL_ID, READER_ROLE, Size};
+pub use simulator::{AMBIENT_KEY, Changes, Simulator};
+pub use sts::NOT_A_SECRET;
+pub use trust::{GITHUB_ISSUER, Trust};

@@ -1,0 +1,12 @@
+//! The simulator read through the official SDK clients, over HTTP.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail by panicking")]
+
+mod access;
+mod changes;
+mod client;
+mod faults;
+mod paging;
+mod parses;
+mod report;
+mod seeded;

@@ -136,8 +136,8 @@ pub fn figures() {
     let path = directory.path().to_str().unwrap();
     let program = std::env::current_exe().unwrap();
     let program = program.to_str().unwrap();
-    let loaded = measure::measured(program, &["child", "load", path]);
+    let loaded = measure::measured(program, &["child", "load", path], &[]);
     measure::print("load 1,000,000 records in 20 growing scans", loaded);
-    let used = measure::measured(program, &["child", "reconcile", path]);
+    let used = measure::measured(program, &["child", "reconcile", path], &[]);
     measure::print("reconcile 1,000,000 known records, 0.1 % changed", used);
 }

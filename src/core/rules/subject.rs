@@ -1,5 +1,7 @@
 //! A record as rules look at it, and the few vendor words that rules know.
 
+use std::collections::BTreeSet;
+
 use headcount_sdk::model::{Class, Level, Status};
 
 use super::{Verdict, Violation};
@@ -107,4 +109,9 @@ impl Subject<'_> {
             None => violation,
         }
     }
+}
+
+/// Texts for a title: in one order, each once, so that the order of a source's answer is not news.
+pub(super) fn listed<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
+    texts.into_iter().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", ")
 }

@@ -1,8 +1,9 @@
 //! `stale-identity` and `stale-credential`: the same idleness, other exemptions.
 use super::*;
 
-const BOTH: [(&str, fn() -> Case); 2] =
-    [("stale-identity", Case::identity), ("stale-credential", Case::credential)];
+type Row = (&'static str, fn() -> Case);
+
+const BOTH: [Row; 2] = [("stale-identity", Case::identity), ("stale-credential", Case::credential)];
 
 fn last_used(at: Timestamp, lag_secs: u32) -> Usage {
     Usage::LastUsed { at, resolution_secs: 900, lag_secs }

@@ -4,11 +4,13 @@
 //! outbox inside it, and ids that are computed rather than drawn.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use headcount::clock::{Clock as _, SystemClock};
 use headcount_simulator::{Holder, Organization, Simulator, Size};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::support::agent::Agent;
 use crate::support::receiver::{Received, Receiver};
@@ -25,7 +27,7 @@ type Living = BTreeSet<String>;
 async fn killed_a_hundred_times_it_loses_no_finding_and_delivers_none_under_two_ids() {
     let organization = Organization::seeded(SEED, Size::account(40, 25, 6));
     // In the agent's past, so that nothing it reads lies in the future.
-    let start = Timestamp::now() - SignedDuration::from_hours(24 * 60);
+    let start = SystemClock.now() - SignedDuration::from_hours(24 * 60);
     organization.clock().set(start);
     let simulator = Simulator::start(organization).await.unwrap();
     let receiver = Receiver::start().await;

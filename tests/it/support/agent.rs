@@ -1,6 +1,6 @@
 //! The real binary, with a configuration and an environment that nobody else has touched.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
@@ -53,10 +53,6 @@ impl Agent {
     pub fn with_key(mut self, key: Key) -> Self {
         self.key = key;
         self
-    }
-
-    pub fn home(&self) -> &Path {
-        self.home.path()
     }
 
     /// A command with the configuration behind it, not yet started.

@@ -146,7 +146,9 @@ impl Moto {
 
     /// <https://docs.getmoto.org/en/latest/docs/iam.html>
     async fn set_unchecked_requests(&self, count: &'static str) {
-        reqwest::Client::new()
+        reqwest::Client::builder()
+            .build()
+            .unwrap()
             .post(format!("{}/moto-api/reset-auth", self.url))
             .header("content-type", "text/plain")
             .body(count)

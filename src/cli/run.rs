@@ -111,7 +111,7 @@ async fn scheduled(session: &Session) -> anyhow::Result<Vec<Scheduled>> {
     let mut sources = Vec::with_capacity(session.config.sources.len());
     for config in &session.config.sources {
         sources.push(Scheduled {
-            source: registry::source(config).await?,
+            source: registry::source(config)?,
             schedule: config.schedule.as_cron().to_owned(),
             jitter: JITTER,
         });

@@ -26,30 +26,7 @@ pub struct SourceConfig {
 pub enum ConnectorConfig {
     /// An AWS account, several, or an organisation.
     #[cfg(feature = "aws")]
-    Aws(AwsConfig),
-}
-
-#[cfg(feature = "aws")]
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct AwsConfig {
-    /// Which accounts are read.
-    pub accounts: Accounts,
-    /// Send every call to this address instead of the regional AWS endpoints, for example to a
-    /// test server.
-    pub endpoint_url: Option<String>,
-}
-
-#[cfg(feature = "aws")]
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case", untagged)]
-pub enum Accounts {
-    #[default]
-    Ambient,
-    Roles {
-        roles: Vec<String>,
-        external_id: Option<String>,
-    },
+    Aws(headcount_aws::Config),
 }
 
 impl SourceConfig {
@@ -59,7 +36,7 @@ impl SourceConfig {
         Self {
             name: Name::fixed("aws"),
             schedule: Schedule::default(),
-            connector: ConnectorConfig::Aws(AwsConfig::default()),
+            connector: ConnectorConfig::Aws(headcount_aws::Config::default()),
         }
     }
 }

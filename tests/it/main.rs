@@ -1,7 +1,11 @@
-//! Tests of the whole program, in one binary: one link instead of one per file.
+//! Integration tests of the binary, one process for all of them: one link instead of one per file.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail by panicking")]
 
 mod command_line;
 mod configuration;
 mod generated;
+mod kill;
+mod moto;
 mod seeded;
+mod support;
+mod tidy;

@@ -13,8 +13,8 @@
 //!
 //! ## Not reported
 //! - Identities whose policies could not be read or understood: the verdict is "unknown".
-//! - Whether a service control policy or a session policy takes the power away again: the level
-//!   is that of the identity's own policies.
+//! - Whether a permissions boundary, a service control policy or a session policy takes the power
+//!   away again: the level is that of the identity's own policies. A boundary stands in `reason`.
 //! - Powers granted by the policy of a resource (a bucket, a key) instead of the identity's own.
 //! - Service-linked roles, whose policy is the vendor's; roles of IAM Identity Center, which people
 //!   use; root users, which cannot be less.

@@ -16,7 +16,7 @@
 //! - Credentials without a creation time: the verdict is "unknown".
 //! - Credentials whose whole life, from creation to expiry, is no longer than the threshold.
 //! - Credentials that are switched off or have expired (see `expired-credential`).
-//! - Trust relations and other credentials that hold no secret and cannot expire.
+//! - Identity providers, and other credentials that hold no secret or cannot expire.
 //! - A secret that was replaced in place, where the source shows only the first creation.
 //!
 //! ## Severity
@@ -49,6 +49,7 @@
 use headcount_sdk::model::Expiry;
 use jiff::Timestamp;
 
+use super::subject::kind;
 use super::window::past_at;
 use super::{Context, Judgement, Judges, Meta, Rule, Setting, Subject, Verdict};
 use crate::findings::{Certainty, Severity};
@@ -79,13 +80,16 @@ impl Rule for LongLivedCredential {
     }
 
     fn judge(&self, cx: &Context<'_>, subject: &Subject<'_>) -> Judgement {
-        if !subject.is_credential() || subject.record.observation.expiry == Expiry::NotApplicable {
+        let observation = &subject.record.observation;
+        let holds_no_secret = observation.expiry == Expiry::NotApplicable
+            || kind::PROVIDERS.contains(&observation.kind.as_str());
+        if !subject.is_credential() || holds_no_secret {
             return Judgement::steady(Verdict::NotApplicable);
         }
         let Some(usable) = subject.usable() else {
             return Judgement::steady(Verdict::Clear);
         };
-        match subject.record.observation.created_at {
+        match observation.created_at {
             Some(created_at) => aged(cx, subject, usable, created_at),
             None => Judgement::steady(Verdict::unknown("created_at")),
         }

@@ -195,8 +195,6 @@ async fn pause_that_the_receiver_asks_for_is_respected() {
 #[tokio::test]
 async fn sink_that_takes_nothing_is_tried_with_single_events_until_it_does() {
     let bench = Bench::new().await;
-    let mut codes = vec![500; 64];
-    codes.truncate(64);
     let down = Arc::new(AtomicUsize::new(1));
     let receiver = {
         let down = Arc::clone(&down);

@@ -79,6 +79,11 @@ fn age_without_creation_time_is_unknown() {
 #[test]
 fn nothing_without_a_secret_is_long_lived() {
     expiring(Expiry::NotApplicable).on(day(500)).check("long-lived-credential", "not applicable");
+    for kind in ["oidc-provider", "saml-provider"] {
+        let provider = expiring(at(day(36_500))).seen(|o| o.kind = kind.to_owned()).on(day(500));
+        provider.check("long-lived-credential", "not applicable");
+        provider.on(day(36_500)).check("expired-credential", "low/high");
+    }
     for case in [Case::identity(), Case::root(), Case::person()] {
         case.on(day(500)).check("long-lived-credential", "not applicable");
     }

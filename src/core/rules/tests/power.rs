@@ -23,7 +23,7 @@ fn power_that_was_not_read_is_unknown() {
     Case::identity().seen(|o| o.privilege = None).check("admin-identity", "unknown privilege");
     for known in [Level::Read, Level::Admin] {
         let case = Case::identity().seen(|o| o.privilege = level(known)).unread("privilege");
-        case.check("admin-identity", "unknown privilege (needs iam:Read)");
+        case.check("admin-identity", "unknown privilege (iam:Read)");
     }
 }
 
@@ -39,7 +39,7 @@ fn not_judged_as_admin() {
     admin(Case::identity()).trust_class("cross-account").check("admin-identity", "high/high");
     admin(Case::identity())
         .unread("attributes.trust_class")
-        .check("admin-identity", "unknown attributes.trust_class (needs iam:Read)");
+        .check("admin-identity", "unknown attributes.trust_class (iam:Read)");
 }
 
 #[test]
@@ -91,5 +91,5 @@ fn not_judged_as_resurrected() {
     resurrected().trust_class("service-linked").check("resurrected-identity", "not applicable");
     resurrected()
         .unread("attributes.trust_class")
-        .check("resurrected-identity", "unknown attributes.trust_class (needs iam:Read)");
+        .check("resurrected-identity", "unknown attributes.trust_class (iam:Read)");
 }

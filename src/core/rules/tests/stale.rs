@@ -78,8 +78,8 @@ fn lag_of_the_source_is_added_to_the_threshold() {
 fn unread_usage_is_not_judged_by_what_was_known() {
     for (rule, case) in BOTH {
         let case = case().unread("usage");
-        case.clone().on(day(1)).check(rule, "unknown usage (needs iam:Read)");
-        case.clone().on(day(500)).check(rule, "unknown usage (needs iam:Read)");
+        case.clone().on(day(1)).check(rule, "unknown usage (iam:Read)");
+        case.clone().on(day(500)).check(rule, "unknown usage (iam:Read)");
         case.status(Status::Disabled).on(day(500)).check(rule, "clear");
     }
 }
@@ -153,7 +153,7 @@ fn not_judged_as_stale_identity() {
     let center = Case::identity().trust_class("identity-center");
     late(center).check("stale-identity", "medium/high");
     late(Case::identity().unread("attributes.trust_class"))
-        .check("stale-identity", "unknown attributes.trust_class (needs iam:Read)");
+        .check("stale-identity", "unknown attributes.trust_class (iam:Read)");
 }
 
 #[test]

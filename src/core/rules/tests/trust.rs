@@ -156,7 +156,7 @@ fn only_trust_links_to_accounts_count_as_external_trust() {
 fn unread_links_are_unknown_and_vendors_own_roles_exempt() {
     let anyone = || with(vec![trusts(Endpoint::Anyone, bare())]);
     for rule in ["external-trust", "broad-federated-trust"] {
-        anyone().unread("links").check(rule, "unknown links (needs iam:Read)");
+        anyone().unread("links").check(rule, "unknown links (iam:Read)");
         for class in ["service-linked", "identity-center"] {
             anyone().trust_class(class).check(rule, "not applicable");
         }
@@ -249,6 +249,22 @@ fn broad_trust_names_issuer_and_patterns() {
     assert_eq!(violation.facts["issuers"], GITHUB);
     let any = federated(EKS, &[], STS, &[]).violation("broad-federated-trust").title;
     assert_eq!(any, format!("iam-role deploy in {PLACE} trusts any subject of {EKS}"));
+}
+
+#[test]
+fn worst_of_several_broad_trusts_decides() {
+    let narrowed = federated(EKS, &[], STS, &["oidc:ns"]).record.observation.links;
+    let unheard = federated(EKS, &["system:serviceaccount:a:b"], &[], &[]).record.observation.links;
+    let mut case = federated(GITHUB, &["repo:*"], STS, &[]);
+    case.record.observation.links.extend(narrowed);
+    case.record.observation.links.extend(unheard);
+    case.check("broad-federated-trust", "high/high");
+    case.record.observation.links.remove(0);
+    case.check("broad-federated-trust", "medium/medium");
+    assert_eq!(
+        case.violation("broad-federated-trust").title,
+        format!("iam-role deploy in {PLACE} trusts any audience of {EKS}, any subject of {EKS}")
+    );
 }
 
 #[test]

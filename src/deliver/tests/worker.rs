@@ -75,7 +75,8 @@ impl Bench {
 
 /// What is due right now, delivered.
 async fn drain(deliverer: &Deliverer) -> Drained {
-    let mut drained = deliverer.drain(SignedDuration::ZERO).await.unwrap();
+    let mut drained =
+        deliverer.drain(SignedDuration::ZERO, &CancellationToken::new()).await.unwrap();
     assert_eq!(drained.len(), 1);
     drained.remove(0)
 }
@@ -260,7 +261,8 @@ async fn drain_waits_for_retries_within_its_patience() {
     bench.commit(&["hook"], &[Some("f_1")]).await;
     let draining = {
         let deliverer = Arc::clone(&deliverer);
-        tokio::spawn(async move { deliverer.drain(SignedDuration::from_mins(1)).await })
+        let (patience, stop) = (SignedDuration::from_mins(1), CancellationToken::new());
+        tokio::spawn(async move { deliverer.drain(patience, &stop).await })
     };
     let failed = async {
         while bench.next_due().await <= Some(bench.clock.now()) {
@@ -374,8 +376,8 @@ async fn attempt_that_could_not_be_recorded_is_made_again_under_the_same_id() {
     let sink = bench.sink(&receiver.config("hook"));
     let clock = Arc::new(bench.clock.clone());
     let deliverer = Deliverer::new(read_only, vec![sink], clock, Pace::default());
-    assert!(deliverer.drain(SignedDuration::ZERO).await.is_err());
-    assert!(deliverer.drain(SignedDuration::ZERO).await.is_err());
+    assert!(deliverer.drain(SignedDuration::ZERO, &CancellationToken::new()).await.is_err());
+    assert!(deliverer.drain(SignedDuration::ZERO, &CancellationToken::new()).await.is_err());
     assert_eq!(receiver.ids(), ["evt_1"], "it waits for the store instead of repeating itself");
     assert_eq!(drain(&bench.hook(&receiver)).await.delivered, 1);
     assert_eq!(receiver.ids(), ["evt_1", "evt_1"]);

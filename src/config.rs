@@ -22,13 +22,12 @@ pub mod reference;
 pub mod schedule;
 pub mod schema;
 pub mod secret;
-pub mod sink;
 pub mod source;
 
+pub use crate::deliver::SinkConfig;
 use name::Name;
 use node::Node;
 use problem::{ConfigError, Problem};
-pub use sink::SinkConfig;
 pub use source::{ConnectorConfig, SourceConfig};
 
 /// The configuration of Headcount.
@@ -151,7 +150,7 @@ impl Config {
 
     #[must_use]
     pub fn sink(&self, name: &str) -> Option<&SinkConfig> {
-        self.sinks.iter().find(|s| s.name.as_str() == name)
+        self.sinks.iter().find(|s| s.name() == name)
     }
 
     /// What no single key can show: names that are given twice, settings without effect.

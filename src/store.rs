@@ -18,6 +18,8 @@ use headcount_sdk::{Class, RecordId, Scope, Usage};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+#[cfg(test)]
+mod contract;
 pub mod sqlite;
 
 /// Why the store could not do it. Named by what to do next.
@@ -47,14 +49,16 @@ pub struct Commit {
     pub source: String,
     /// The scope's new state, when the commit ends a reading.
     pub scope: Option<ScopeState>,
-    /// Records that appeared, came back or changed; each opens a new version at `at`.
+    /// Records that appeared, came back or changed. Each opens a new version at `at`, unless its
+    /// `changed_at` is still that of the present version: then that version goes on with the new
+    /// content. A record that is not `judged` as well is due for judgement at once.
     pub written: Vec<Written>,
     /// Records whose use moved: updated in place, no version, no drift.
     pub used: Vec<Used>,
     /// Records that are gone: their version closes at `at`.
     pub removed: Vec<RecordId>,
     pub drift: Vec<Drift>,
-    /// New owners and next judgement times of records, written or not.
+    /// New owners and next judgement times of records, written or not. They update in place.
     pub judged: Vec<Judged>,
     pub transitions: Vec<Transition>,
     /// Outgoing events, in order; one delivery for every sink in `sinks` is queued with each.

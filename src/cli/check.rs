@@ -1,11 +1,12 @@
 //! `headcount check`: proves everything that a scan and its deliveries need, and changes nothing.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use clap::Args;
 use comfy_table::{Cell, Color};
 use headcount_sdk::manifest::{Manifest, Need};
-use headcount_sdk::{Probe, ProbeOutcome};
+use headcount_sdk::{MemoryCache, Memo, Pass, Priority, Probe, ProbeOutcome, ScanContext};
 use serde::Serialize;
 
 use super::format::PageFormat;
@@ -14,6 +15,7 @@ use super::style::{self, Style, safe};
 use super::{Exit, Globals};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
+use crate::deliver;
 use crate::registry;
 
 const EXAMPLES: &str = "\
@@ -82,7 +84,7 @@ async fn probe_sources(config: &Config) -> Vec<Line> {
         let name = source.name.to_string();
         match registry::source(source).await {
             Ok(built) => {
-                let cx = registry::context_of_check(&built.name, SystemClock.now());
+                let cx = context(&built.name);
                 let manifest = built.connector.manifest();
                 let probes = built.connector.check(&cx).await;
                 lines.extend(probes.into_iter().map(|probe| probed(&name, manifest, probe)));
@@ -91,6 +93,19 @@ async fn probe_sources(config: &Config) -> Vec<Line> {
         }
     }
     lines
+}
+
+/// A check keeps nothing: what it learns must be asked again by the scan.
+fn context(source: &str) -> ScanContext {
+    ScanContext {
+        scan: "check".to_owned(),
+        source: source.to_owned(),
+        now: SystemClock.now(),
+        priority: Priority::Scan,
+        pass: Pass::First,
+        cache: Arc::new(MemoryCache::default()),
+        memo: Memo::default(),
+    }
 }
 
 fn probed(name: &str, manifest: &Manifest, probe: Probe) -> Line {
@@ -124,9 +139,9 @@ fn probe_sinks(config: &Config) -> Vec<Line> {
     config
         .sinks
         .iter()
-        .map(|sink| match registry::check_sink(sink) {
-            Ok(()) => Line { outcome: Outcome::Ok, ..failed("sink", sink.name.as_str(), "") },
-            Err(error) => failed("sink", sink.name.as_str(), &format!("{error:#}")),
+        .map(|sink| match deliver::build(sink) {
+            Ok(_) => Line { outcome: Outcome::Ok, ..failed("sink", sink.name(), "") },
+            Err(error) => failed("sink", sink.name(), &error.to_string()),
         })
         .collect()
 }

@@ -15,8 +15,9 @@ use super::session::Session;
 use super::style::{self, Style, safe};
 use super::time;
 use super::{Exit, Globals, UsageError, explain};
-use crate::registry;
 use crate::store::{FindingFilter, PastTransition};
+
+mod ocsf;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -143,7 +144,7 @@ async fn run_list(
             }
             lines.finish::<FindingLine<'_>>()?;
         }
-        (FindingFormat::Ocsf, _) => registry::write_ocsf(&session.store, &findings, out).await?,
+        (FindingFormat::Ocsf, _) => ocsf::write(session, &findings, out).await?,
         _ => table(&findings, args.status, session.now, style, out)?,
     }
     Ok(exit(&findings, args.fail_on))

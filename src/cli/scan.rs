@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use headcount_core::findings::FindingStatus;
+use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
 
 use super::findings;
@@ -16,11 +17,15 @@ use super::style::Style;
 use super::{Exit, Globals, UsageError};
 use crate::clock::SystemClock;
 use crate::config::Config;
+use crate::deliver::{Deliverer, Drained, Pace, Sink};
 use crate::registry;
 use crate::scan::{Engine, ScanReport, Settings};
 use crate::store::{FindingFilter, RecordFilter};
 
 mod view;
+
+/// How long a sink that failed may take to come back before the command ends.
+const PATIENCE: SignedDuration = SignedDuration::from_secs(10);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -60,10 +65,12 @@ pub async fn run(
 ) -> anyhow::Result<Exit> {
     let session = Session::to_write(globals).await?;
     let sources = chosen(&session.config, &args.source)?;
+    // A sink that cannot be built is known before the scan, not after it.
+    let sinks = registry::sinks(&session.config)?;
     let cancel = CancellationToken::new();
     stop_on_signal(cancel.clone());
-    let reports = scan_all(&session, &sources, cancel.clone()).await?;
-    registry::deliver_due(&session.config, &session.store, cancel).await?;
+    let reports = scan_all(&session, &sources, cancel).await?;
+    let drained = deliver(&session, sinks).await?;
 
     let mut open = Vec::new();
     for source in &sources {
@@ -88,7 +95,10 @@ pub async fn run(
             }
             lines.finish::<RecordLine<'_>>()?;
         }
-        None => view::print(&session, &reports, &open, *style, out).await?,
+        None => {
+            let seen = view::Seen { reports: &reports, open: &open, drained: &drained };
+            view::print(&session, seen, *style, out).await?;
+        },
     }
     if !reports.iter().all(ScanReport::is_complete) {
         return Ok(Exit::Incomplete);
@@ -125,6 +135,25 @@ async fn scan_all(
         reports.push(engine.scan(&source, &bar).await?);
     }
     Ok(reports)
+}
+
+/// Sends what is due, and what comes due while we wait. What a sink does not take stays queued
+/// for the agent or the next scan, so it is a warning and no failure.
+async fn deliver(
+    session: &Session,
+    sinks: Vec<Box<dyn Sink>>,
+) -> anyhow::Result<Vec<Drained>> {
+    let (store, clock) = (Arc::clone(&session.store), Arc::new(SystemClock));
+    let drained = Deliverer::new(store, sinks, clock, Pace::default()).drain(PATIENCE).await?;
+    for sink in drained.iter().filter(|sink| sink.queue.pending > 0) {
+        tracing::warn!(
+            sink = sink.sink,
+            waiting = sink.queue.pending,
+            error = sink.error.as_deref().unwrap_or_default(),
+            "the sink did not take everything; the rest waits for the agent or the next scan"
+        );
+    }
+    Ok(drained)
 }
 
 /// Ctrl-C ends the scan in order: what was committed stays.

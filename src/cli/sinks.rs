@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use comfy_table::Cell;
 
@@ -9,8 +10,9 @@ use super::session::Session;
 use super::style::{self, Style, safe};
 use super::time::{self, Moment};
 use super::{Exit, Globals, UsageError};
+use crate::deliver;
+use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, SinkConfig};
-use crate::registry;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -64,7 +66,7 @@ pub async fn run(
             let session = Session::to_write(globals).await?;
             let sink = known(&session.config, name)?;
             let since = since.map(|moment| moment.resolve(session.now));
-            let queued = session.store.replay(sink.name.as_str(), since, session.now).await?;
+            let queued = session.store.replay(sink.name(), since, session.now).await?;
             writeln!(out, "{} queued again.", style::count(queued, "dead letter"))?;
         }
     }
@@ -73,7 +75,7 @@ pub async fn run(
 
 fn known<'a>(config: &'a Config, name: &str) -> Result<&'a SinkConfig, UsageError> {
     config.sink(name).ok_or_else(|| {
-        let known: Vec<&str> = config.sinks.iter().map(|s| s.name.as_str()).collect();
+        let known: Vec<&str> = config.sinks.iter().map(|s| s.name()).collect();
         if known.is_empty() {
             return UsageError("no sinks are configured; give one with --config FILE".to_owned());
         }
@@ -94,11 +96,11 @@ async fn list(
     let mut table =
         style.table(&["NAME", "TYPE", "DELIVERED", "WAITING", "DEAD", "OLDEST WAITING"]);
     for sink in &session.config.sinks {
-        let queue = session.store.queue(sink.name.as_str()).await?;
+        let queue = session.store.queue(sink.name()).await?;
         let oldest = queue.oldest_pending_at.map(|at| time::ago(at, session.now));
         table.add_row(vec![
-            Cell::new(&sink.name),
-            Cell::new(registry::sink_type(sink)),
+            Cell::new(sink.name()),
+            Cell::new(kind(sink)),
             Cell::new(queue.delivered),
             Cell::new(queue.pending),
             Cell::new(queue.dead),
@@ -109,6 +111,14 @@ async fn list(
     Ok(())
 }
 
+const fn kind(sink: &SinkConfig) -> &'static str {
+    match sink {
+        SinkConfig::Webhook(_) => "webhook",
+        SinkConfig::File(_) => "file",
+        SinkConfig::Stdout(_) => "stdout",
+    }
+}
+
 async fn test(
     name: &str,
     globals: &Globals,
@@ -117,7 +127,10 @@ async fn test(
 ) -> anyhow::Result<()> {
     let config = globals.load()?;
     let sink = known(&config, name)?;
-    registry::test_sink(&config, sink).await?;
+    let built = deliver::build(sink)?;
+    deliver::test_sink(built.as_ref(), config.agent.as_str(), SystemClock.now())
+        .await
+        .with_context(|| format!("{name} did not take the test event"))?;
     writeln!(out, "{}: the test event was delivered.", style.green(name))?;
     Ok(())
 }
@@ -130,7 +143,7 @@ async fn dead(
 ) -> anyhow::Result<()> {
     let session = Session::to_read(globals).await?;
     let sink = known(&session.config, name)?;
-    let letters = session.store.dead_letters(sink.name.as_str()).await?;
+    let letters = session.store.dead_letters(sink.name()).await?;
     if letters.is_empty() {
         writeln!(out, "No dead letters.")?;
         return Ok(());

@@ -110,3 +110,10 @@ fn rule_settings(meta: &Meta, settings: &Schema) -> Schema {
         "additionalProperties": false,
     })
 }
+
+/// The text of `config/headcount.schema.json`.
+#[must_use]
+pub fn text() -> String {
+    // The alternate form is indented and cannot fail.
+    format!("{:#}\n", schema())
+}

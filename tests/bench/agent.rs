@@ -52,7 +52,10 @@ fn scans(users: u32, roles: u32) {
     let arguments = ["scan", "--config", &config, "--format", "ndjson"];
     let what = format!("AWS scan of {users} users and {roles} roles");
     measure::print(&format!("{what}, first"), measure::measured(PROGRAM, &arguments, &ENVIRONMENT));
-    measure::print(&format!("{what}, unchanged"), measure::measured(PROGRAM, &arguments, &ENVIRONMENT));
+    measure::print(
+        &format!("{what}, unchanged"),
+        measure::measured(PROGRAM, &arguments, &ENVIRONMENT),
+    );
 }
 
 /// An agent that runs until it is dropped.
@@ -116,7 +119,10 @@ fn running() {
     let started = Instant::now();
     let agent = Agent::start(&config, &address);
     agent.wait_for("/readyz", "200 OK");
-    measure::line("agent start to ready", &format!("{:.0} ms", started.elapsed().as_secs_f64() * 1e3));
+    measure::line(
+        "agent start to ready",
+        &format!("{:.0} ms", started.elapsed().as_secs_f64() * 1e3),
+    );
     agent.wait_for("/metrics", "headcount_scans_total{");
     let metrics = agent.get("/metrics").unwrap();
     let records: f64 = metrics

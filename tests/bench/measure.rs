@@ -34,7 +34,8 @@ pub fn measured(program: &str, arguments: &[&str], environment: &[(&str, &str)])
     let mut words = vec!["run", program];
     words.extend(arguments);
     let mut command = this_program(&words);
-    let output = command.envs(environment.iter().copied()).stderr(Stdio::inherit()).output().unwrap();
+    let output =
+        command.envs(environment.iter().copied()).stderr(Stdio::inherit()).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     let report = text.lines().find_map(|l| l.strip_prefix("used ")).unwrap_or_else(|| {
         panic!("the measured program said nothing of its use: {text}");

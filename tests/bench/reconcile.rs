@@ -114,8 +114,7 @@ fn scan(directory: &str, connector: Records) {
             emit_baseline: false,
             places_in_parallel: 1,
         };
-        let engine =
-            Engine::new(store, settings, Arc::new(SystemClock), CancellationToken::new());
+        let engine = Engine::new(store, settings, Arc::new(SystemClock), CancellationToken::new());
         let source = Source { name: "bench".to_owned(), connector: Arc::new(connector) };
         engine.scan(&source, &Silent).await.unwrap();
     });

@@ -14,6 +14,7 @@ use crate::cli::inventory;
 use crate::cli::session::Session;
 use crate::cli::style::{self, Style};
 use crate::cli::time;
+use crate::deliver::Drained;
 use crate::scan::{ScanReport, ScopeReport};
 use crate::store::RecordCount;
 
@@ -35,11 +36,19 @@ const COVERAGE_RULES: [&str; 2] = ["coverage-lost", "mass-disappearance"];
 
 type Printed = std::io::Result<()>;
 
+/// What the command has seen.
+pub struct Seen<'a> {
+    pub reports: &'a [ScanReport],
+    pub open: &'a [Finding],
+    pub drained: &'a [Drained],
+}
+
 /// What the screen is made of.
 struct Screen<'a> {
     style: Style,
     reports: &'a [ScanReport],
     open: &'a [Finding],
+    drained: &'a [Drained],
     /// The records that the shown findings are about.
     subjects: BTreeMap<String, Record>,
     counts: Vec<RecordCount>,
@@ -47,11 +56,11 @@ struct Screen<'a> {
 
 pub async fn print(
     session: &Session,
-    reports: &[ScanReport],
-    open: &[Finding],
+    seen: Seen<'_>,
     style: Style,
     out: &mut (dyn Write + Send),
 ) -> anyhow::Result<()> {
+    let Seen { reports, open, drained } = seen;
     let shown = SECTIONS.iter().flat_map(|(_, rules)| section(open, rules).take(SHOWN));
     let ids: Vec<RecordId> = shown.map(|f| RecordId::from_stored(f.subject.clone())).collect();
     let subjects = session.store.records(&ids).await?;
@@ -62,6 +71,7 @@ pub async fn print(
         style,
         reports,
         open,
+        drained,
         subjects: subjects.into_iter().map(|r| (r.id().to_string(), r)).collect(),
         counts,
     };
@@ -72,6 +82,7 @@ pub async fn print(
     }
     screen.others(out)?;
     screen.gaps(out)?;
+    screen.deliveries(out)?;
     screen.next(out)?;
     Ok(())
 }
@@ -202,6 +213,28 @@ impl Screen<'_> {
         write!(out, "{}", style::lines(table, 2))?;
         if gaps.len() > GAPS {
             writeln!(out, "  … and {} more: headcount check", gaps.len() - GAPS)?;
+        }
+        Ok(())
+    }
+
+    fn deliveries(&self, out: &mut dyn Write) -> Printed {
+        if self.drained.is_empty() {
+            return Ok(());
+        }
+        writeln!(out, "\n{}", self.style.bold("DELIVERED"))?;
+        for sink in self.drained {
+            let sent = style::count(sink.delivered, "event");
+            write!(out, "  {}  {sent}", sink.sink)?;
+            if sink.queue.pending > 0 {
+                let why = style::safe(sink.error.as_deref().unwrap_or("not yet tried"));
+                let waiting = format!("{} waiting: {why}", sink.queue.pending);
+                write!(out, ", {}", self.style.yellow(waiting))?;
+            }
+            if sink.queue.dead > 0 {
+                let dead = format!("{} given up", sink.queue.dead);
+                write!(out, ", {}", self.style.red(dead))?;
+            }
+            writeln!(out)?;
         }
         Ok(())
     }

@@ -1,3 +1,4 @@
+//! The life of findings, step by step: what each verdict leads to, and what never happens.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail by panicking")]
 
 use std::collections::BTreeSet;

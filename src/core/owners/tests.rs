@@ -1,3 +1,4 @@
+//! Which evidence wins, what is inherited, and that order changes nothing.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail by panicking")]
 
 use headcount_sdk::Scope;

@@ -1,3 +1,4 @@
+//! Every kind of event: valid OCSF, pinned shape, bounded size, and nothing that was not known.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -219,7 +219,7 @@ async fn url_may_be_a_reference() {
 }
 
 #[tokio::test]
-async fn test_message_is_signed_and_needs_a_2xx() {
+async fn the_test_message_is_signed_and_needs_a_2xx() {
     let receiver = Receiver::answering(&[200, 403]).await;
     let sink = sink(&receiver.config("hook"));
     let now = Timestamp::UNIX_EPOCH;

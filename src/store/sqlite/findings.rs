@@ -154,16 +154,14 @@ pub(super) async fn one(
     Ok(Some((parse("finding", &doc)?, steps)))
 }
 
+pub(super) const COUNT_OPEN: &str = "SELECT rule, severity, source, count(*) \
+     FROM findings INDEXED BY findings_by_count WHERE status = 'open' GROUP BY rule, severity, source";
+
 /// Open findings by (rule, severity, source).
 pub(super) async fn count_open(
     conn: &mut SqliteConnection,
 ) -> Fallible<BTreeMap<(String, Severity, String), u64>> {
-    let rows = sqlx::query(
-        "SELECT rule, severity, source, count(*) FROM findings WHERE status = 'open' \
-         GROUP BY rule, severity, source",
-    )
-    .fetch_all(conn)
-    .await?;
+    let rows = sqlx::query(COUNT_OPEN).fetch_all(conn).await?;
     rows.iter()
         .map(|row| {
             let key = (row.try_get(0)?, severity_of(row.try_get(1)?)?, row.try_get(2)?);

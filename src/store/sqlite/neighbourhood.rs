@@ -139,6 +139,14 @@ pub(super) async fn vanished_by_name(
         .collect()
 }
 
+pub(super) fn due_sql() -> String {
+    format!(
+        "SELECT {PRESENT} {RECORDS} \
+         WHERE r.source = (SELECT number FROM sources WHERE name = ?) AND r.next_judgement <= ? \
+         ORDER BY r.next_judgement, r.number LIMIT ?"
+    )
+}
+
 /// Records whose verdicts time alone may have changed.
 pub(super) async fn due(
     conn: &mut SqliteConnection,
@@ -146,12 +154,7 @@ pub(super) async fn due(
     now: Timestamp,
     limit: u32,
 ) -> Fallible<Vec<Record>> {
-    let sql = format!(
-        "SELECT {PRESENT} {RECORDS} \
-         WHERE r.source = (SELECT number FROM sources WHERE name = ?) AND r.next_judgement <= ? \
-         ORDER BY r.next_judgement, r.number LIMIT ?"
-    );
-    let rows = sqlx::query(AssertSqlSafe(sql))
+    let rows = sqlx::query(AssertSqlSafe(due_sql()))
         .bind(source)
         .bind(nanos_clamped(now))
         .bind(limit)

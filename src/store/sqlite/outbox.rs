@@ -168,6 +168,13 @@ fn event(row: &SqliteRow) -> Fallible<Event> {
     })
 }
 
+/// The index is named because the planner, left alone, sorts everything that is due.
+pub(super) const DUE: &str = "SELECT e.sequence, e.id, e.kind, e.finding, e.time, e.body, d.attempts \
+     FROM deliveries d INDEXED BY deliveries_unsettled \
+     CROSS JOIN events e ON e.sequence = d.sequence \
+     WHERE d.sink = ? AND d.settled_at IS NULL AND d.state = 'pending' \
+     AND d.next_attempt_at <= ? ORDER BY d.sequence LIMIT ?";
+
 pub(super) async fn due(
     conn: &mut SqliteConnection,
     sink: &str,
@@ -175,19 +182,8 @@ pub(super) async fn due(
     limit: u32,
 ) -> Fallible<Vec<Delivery>> {
     let Some(sink) = sink_number(conn, sink).await? else { return Ok(Vec::new()) };
-    // The index is named because the planner, left alone, sorts everything that is due.
-    let rows = sqlx::query(
-        "SELECT e.sequence, e.id, e.kind, e.finding, e.time, e.body, d.attempts \
-         FROM deliveries d INDEXED BY deliveries_unsettled \
-         CROSS JOIN events e ON e.sequence = d.sequence \
-         WHERE d.sink = ? AND d.settled_at IS NULL AND d.state = 'pending' \
-         AND d.next_attempt_at <= ? ORDER BY d.sequence LIMIT ?",
-    )
-    .bind(sink)
-    .bind(nanos_clamped(now))
-    .bind(limit)
-    .fetch_all(conn)
-    .await?;
+    let rows =
+        sqlx::query(DUE).bind(sink).bind(nanos_clamped(now)).bind(limit).fetch_all(conn).await?;
     rows.iter()
         .map(|row| {
             Ok(Delivery { event: event(row)?, attempts: unsigned("attempts", row.try_get(6)?)? })
@@ -266,21 +262,19 @@ async fn settle(
     Ok(query.fetch_optional(conn).await?)
 }
 
+pub(super) const QUEUE: &str = "SELECT s.delivered, \
+     (SELECT count(*) FROM deliveries INDEXED BY deliveries_unsettled \
+      WHERE sink = s.number AND settled_at IS NULL), \
+     (SELECT count(*) FROM deliveries WHERE sink = s.number AND state = 'dead'), \
+     (SELECT e.time FROM events e WHERE e.sequence = \
+         (SELECT min(sequence) FROM deliveries INDEXED BY deliveries_unsettled \
+          WHERE sink = s.number AND settled_at IS NULL)), \
+     (SELECT min(next_attempt_at) FROM deliveries \
+      WHERE sink = s.number AND state = 'pending') \
+     FROM sinks s WHERE s.name = ?";
+
 pub(super) async fn queue(conn: &mut SqliteConnection, sink: &str) -> Fallible<QueueState> {
-    let row = sqlx::query(
-        "SELECT s.delivered, \
-         (SELECT count(*) FROM deliveries WHERE sink = s.number AND settled_at IS NULL), \
-         (SELECT count(*) FROM deliveries WHERE sink = s.number AND state = 'dead'), \
-         (SELECT e.time FROM events e WHERE e.sequence = \
-             (SELECT min(sequence) FROM deliveries \
-              WHERE sink = s.number AND settled_at IS NULL)), \
-         (SELECT min(next_attempt_at) FROM deliveries \
-          WHERE sink = s.number AND state = 'pending') \
-         FROM sinks s WHERE s.name = ?",
-    )
-    .bind(sink)
-    .fetch_optional(conn)
-    .await?;
+    let row = sqlx::query(QUEUE).bind(sink).fetch_optional(conn).await?;
     let Some(row) = row else { return Ok(QueueState::default()) };
     Ok(QueueState {
         delivered: unsigned("count", row.try_get(0)?)?,

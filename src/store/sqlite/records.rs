@@ -37,7 +37,8 @@ struct Incoming<'a> {
     valid_from: i64,
 }
 
-/// Opens a version for each written record and closes the one before it, if there is one.
+/// Opens a version for each written record and closes the one before it, if there is one and it
+/// does not go on.
 pub(super) async fn write(
     conn: &mut SqliteConnection,
     numbers: &mut Numbers,
@@ -55,7 +56,10 @@ pub(super) async fn write(
         let ids: Vec<&RecordId> = chunk.iter().map(|w| w.record.id()).collect();
         let standing = standing(conn, &ids).await?;
         let closed = last_ends(conn, &ids).await?;
-        let replaced: Vec<&Standing> = standing.values().collect();
+        let replaced: Vec<&Standing> = chunk
+            .iter()
+            .filter_map(|w| standing.get(w.record.id().as_str()).filter(|b| !goes_on(b, w)))
+            .collect();
         archive(conn, &replaced, at).await?;
         let mut incoming = Vec::with_capacity(chunk.len());
         for written in chunk.iter().copied() {
@@ -71,7 +75,10 @@ pub(super) async fn write(
                 |before| before.number,
             );
             let floor = before.map(|b| b.valid_from).max(closed.get(id.as_str()).copied());
-            let valid_from = floor.map_or(at, |floor| floor.max(at));
+            let valid_from = match before.filter(|before| goes_on(before, written)) {
+                Some(before) => before.valid_from,
+                None => floor.map_or(at, |floor| floor.max(at)),
+            };
             if let Some(moved) = before.filter(|before| before.scope != scope) {
                 unmark(conn, &[(moved.scope, key(id))]).await?;
             }
@@ -85,6 +92,11 @@ pub(super) async fn write(
     set_counter(conn, "record", last).await?;
     marks.sort_unstable_by_key(|(scope, key, ..)| (*scope, *key));
     mark(conn, &marks).await
+}
+
+/// Whether a record is written again without a change that counts: its version goes on.
+fn goes_on(before: &Standing, written: &Written) -> bool {
+    written.record.changed_at.as_nanosecond() == i128::from(before.valid_from)
 }
 
 /// In id order, each id once.
@@ -180,7 +192,7 @@ async fn insert_records(
     }
     let mut query = QueryBuilder::<Sqlite>::new(
         "INSERT INTO records (number, id, source, scope, class, kind, name, native, folded, \
-         parent, status, origin, replaces, first_seen, valid_from, usage, owner, next_judgement) ",
+         parent, status, origin, replaces, first_seen, valid_from, usage, owner, owned, next_judgement) ",
     );
     query.push_values(incoming.iter().zip(texts), |mut values, (row, text)| {
         let record = &row.written.record;
@@ -203,7 +215,8 @@ async fn insert_records(
             .push_bind(first_seen)
             .push_bind(row.valid_from)
             .push_bind(usage)
-            .push_bind(owner)
+            .push_bind(owner.clone())
+            .push_bind(owner.is_some())
             .push_bind(next);
     });
     query.push(
@@ -212,7 +225,7 @@ async fn insert_records(
          native = excluded.native, folded = excluded.folded, parent = excluded.parent, \
          status = excluded.status, origin = excluded.origin, replaces = excluded.replaces, \
          first_seen = excluded.first_seen, valid_from = excluded.valid_from, \
-         usage = excluded.usage, owner = excluded.owner, \
+         usage = excluded.usage, owner = excluded.owner, owned = excluded.owned, \
          next_judgement = excluded.next_judgement",
     );
     query.build().execute(conn).await?;
@@ -360,7 +373,7 @@ pub(super) async fn judge(conn: &mut SqliteConnection, commit: &Commit) -> Falli
             })
             .collect::<Fallible<_>>()?;
         sqlx::query(
-            "UPDATE records SET owner = j.owner, next_judgement = j.next FROM \
+            "UPDATE records SET owner = j.owner, owned = j.owner IS NOT NULL, next_judgement = j.next FROM \
              (SELECT value ->> 0 AS id, value ->> 1 AS owner, value ->> 2 AS next \
               FROM json_each(?)) j \
              WHERE records.id = j.id",

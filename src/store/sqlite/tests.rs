@@ -1,1 +1,233 @@
-//! .
+//! The contract on SQLite, and what only a file can do wrong.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail by panicking")]
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::*;
+use crate::store::StoreError;
+use crate::store::contract::{
+    self, commit, commit_of, everything, id, moment, names, record, store_contract,
+};
+
+async fn fresh() -> (SqliteStore, TempDir) {
+    let dir = TempDir::new().unwrap();
+    (SqliteStore::open(dir.path()).await.unwrap(), dir)
+}
+
+store_contract!(fresh);
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn past_moments_read_back(
+        steps in prop::collection::vec(
+            (any::<u8>(), prop::collection::vec(prop::option::of(0_u8..3), 0..6)),
+            0..12,
+        )
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (store, _dir) = fresh().await;
+            contract::history::past_moments_read_back(&store, &steps).await;
+        });
+    }
+}
+
+async fn unusable(result: Result<SqliteStore>) -> String {
+    match result {
+        Err(error @ StoreError::Unusable { .. }) => error.to_string(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn only_the_owner_can_read_the_files() {
+    let parent = TempDir::new().unwrap();
+    let dir = parent.path().join("a/b");
+    let store = SqliteStore::open(&dir).await.unwrap();
+    store.commit(&commit_of(moment(0), [record("1", "a", moment(0))])).await.unwrap();
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&dir), 0o700);
+    for entry in std::fs::read_dir(&dir).unwrap() {
+        let path = entry.unwrap().path();
+        assert_eq!(mode(&path), 0o600, "{}", path.display());
+    }
+}
+
+#[tokio::test]
+async fn second_writer_is_refused_until_the_first_is_gone() {
+    let (store, dir) = fresh().await;
+    let second = SqliteStore::open(dir.path()).await;
+    assert!(matches!(second, Err(StoreError::InUse { .. })), "{second:?}");
+    store.commit(&commit_of(moment(0), [record("1", "a", moment(0))])).await.unwrap();
+    store.close().await;
+    drop(store);
+    let store = SqliteStore::open(dir.path()).await.unwrap();
+    assert_eq!(names(&everything(&store, None).await), ["a"]);
+}
+
+#[tokio::test]
+async fn reader_beside_a_writer_sees_each_commit_and_writes_nothing() {
+    let (store, dir) = fresh().await;
+    let reader = SqliteStore::open_reader(dir.path()).await.unwrap();
+    assert!(everything(&reader, None).await.is_empty());
+    store.commit(&commit_of(moment(0), [record("1", "a", moment(0))])).await.unwrap();
+    assert_eq!(names(&everything(&reader, None).await), ["a"]);
+    let refused = reader.commit(&commit(moment(1))).await;
+    assert!(matches!(refused, Err(StoreError::Failed { .. })), "{refused:?}");
+    store.close().await;
+    assert_eq!(names(&everything(&reader, None).await), ["a"]);
+}
+
+#[tokio::test]
+async fn reader_opens_what_a_closed_writer_left() {
+    let (store, dir) = fresh().await;
+    store.commit(&commit_of(moment(0), [record("1", "a", moment(0))])).await.unwrap();
+    store.close().await;
+    drop(store);
+    let reader = SqliteStore::open_reader(dir.path()).await.unwrap();
+    assert_eq!(names(&everything(&reader, None).await), ["a"]);
+}
+
+/// A killed process leaves its files as they are, the log not folded in.
+#[tokio::test]
+async fn reader_and_writer_open_what_a_killed_writer_left() {
+    let (store, dir) = fresh().await;
+    store.commit(&commit_of(moment(0), [record("1", "a", moment(0))])).await.unwrap();
+    let left = TempDir::new().unwrap();
+    for entry in std::fs::read_dir(dir.path()).unwrap() {
+        let path = entry.unwrap().path();
+        std::fs::copy(&path, left.path().join(path.file_name().unwrap())).unwrap();
+    }
+    assert!(left.path().join("headcount.db-wal").metadata().unwrap().len() > 0);
+    let reader = SqliteStore::open_reader(left.path()).await.unwrap();
+    assert_eq!(names(&everything(&reader, None).await), ["a"]);
+    let writer = SqliteStore::open(left.path()).await.unwrap();
+    assert_eq!(names(&everything(&writer, None).await), ["a"]);
+}
+
+#[tokio::test]
+async fn reader_without_a_store_is_told_what_to_run() {
+    let dir = TempDir::new().unwrap();
+    let text = unusable(SqliteStore::open_reader(dir.path()).await).await;
+    assert!(text.contains("headcount.db") && text.contains("`headcount scan`"), "{text}");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn store_of_a_newer_version_is_refused() {
+    let (store, dir) = fresh().await;
+    sqlx::query(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+         VALUES (999, 'of tomorrow', true, x'00', 0)",
+    )
+    .execute(store.writer.as_ref().unwrap())
+    .await
+    .unwrap();
+    store.close().await;
+    drop(store);
+    for text in [
+        unusable(SqliteStore::open(dir.path()).await).await,
+        unusable(SqliteStore::open_reader(dir.path()).await).await,
+    ] {
+        assert!(text.contains("newer version") && text.contains("999"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn file_of_another_program_is_refused_and_left_alone() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("headcount.db");
+    std::fs::write(
+        &path,
+        "not a database, but longer than a header of one hundred bytes".repeat(9),
+    )
+    .unwrap();
+    let before = std::fs::read(&path).unwrap();
+    unusable(SqliteStore::open(dir.path()).await).await;
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+
+    std::fs::remove_file(&path).unwrap();
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+    let pool = SqlitePool::connect_with(options).await.unwrap();
+    sqlx::query("CREATE TABLE theirs (a)").execute(&pool).await.unwrap();
+    pool.close().await;
+    let before = std::fs::read(&path).unwrap();
+    let text = unusable(SqliteStore::open(dir.path()).await).await;
+    assert!(text.contains("another program"), "{text}");
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+}
+
+#[tokio::test]
+async fn full_disk_leaves_nothing_of_the_commit() {
+    let (store, _dir) = fresh().await;
+    store.commit(&commit_of(moment(0), [record("1", "a", moment(0))])).await.unwrap();
+    let writer = store.writer.as_ref().unwrap();
+    let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(writer).await.unwrap();
+    let limit = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {}", pages + 20));
+    sqlx::query(limit).execute(writer).await.unwrap();
+    let many = (0..500).map(|n| record(&format!("m{n}"), "m", moment(1)));
+    let failed = store.commit(&commit_of(moment(1), many)).await;
+    match &failed {
+        Err(StoreError::Failed { action: "commit", reason }) => {
+            assert!(reason.contains("full"), "{reason}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(names(&everything(&store, None).await), ["a"]);
+    store.commit(&commit_of(moment(2), [record("2", "b", moment(2))])).await.unwrap();
+}
+
+/// An error says where the damage is and quotes nothing.
+#[tokio::test]
+async fn damaged_document_is_told_without_its_contents() {
+    let (store, _dir) = fresh().await;
+    store.commit(&commit_of(moment(0), [record("1", "a", moment(0))])).await.unwrap();
+    sqlx::query("UPDATE documents SET doc = '{\"class\":\"CONFIDENTIAL\"}'")
+        .execute(store.writer.as_ref().unwrap())
+        .await
+        .unwrap();
+    let damaged = store.records(&[id("1")]).await.unwrap_err();
+    assert!(matches!(damaged, StoreError::Damaged { what: "record", .. }), "{damaged:?}");
+    assert!(!format!("{damaged:?} {damaged}").contains("CONFIDENTIAL"));
+}
+
+/// What is asked often must read no whole table and sort nothing.
+#[tokio::test]
+async fn frequent_questions_use_their_indexes() {
+    let (store, _dir) = fresh().await;
+    let due_records = neighbourhood::due_sql();
+    let rows: [(&str, &[&str]); 5] = [
+        (&due_records, &["records_by_judgement (source=? AND next_judgement<?)"]),
+        (query::COUNT, &["COVERING INDEX records_by_count"]),
+        (findings::COUNT_OPEN, &["COVERING INDEX findings_by_count"]),
+        (outbox::DUE, &["COVERING INDEX deliveries_unsettled (sink=?)"]),
+        (
+            outbox::QUEUE,
+            &[
+                "COVERING INDEX deliveries_unsettled",
+                "COVERING INDEX deliveries_by_due",
+                "COVERING INDEX deliveries_dead",
+            ],
+        ),
+    ];
+    for (sql, indexes) in rows {
+        let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
+        let plan = sqlx::query_as::<_, (i64, i64, i64, String)>(explain)
+            .fetch_all(store.writer.as_ref().unwrap())
+            .await
+            .unwrap();
+        let plan: Vec<String> = plan.into_iter().map(|step| step.3).collect();
+        for index in indexes {
+            assert!(plan.iter().any(|step| step.contains(index)), "{index}: {plan:#?}");
+        }
+        // Counts are ordered by name after they are counted: a handful of rows.
+        let sorts = plan.iter().any(|step| step.contains("TEMP B-TREE"));
+        assert!(!sorts || sql == query::COUNT, "{plan:#?}");
+    }
+}

@@ -122,7 +122,12 @@ impl Deliverer {
 
     /// Attempts everything that is due, and again what comes due within `patience`; then says what
     /// remains.
-    pub async fn drain(
+    pub async fn drain(&self, patience: SignedDuration) -> Result<Vec<Drained>, StoreError> {
+        self.drain_until(patience, &CancellationToken::new()).await
+    }
+
+    /// As [`Self::drain`], but ends early in order when told to stop.
+    pub async fn drain_until(
         &self,
         patience: SignedDuration,
         stop: &CancellationToken,

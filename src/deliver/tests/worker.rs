@@ -75,8 +75,7 @@ impl Bench {
 
 /// What is due right now, delivered.
 async fn drain(deliverer: &Deliverer) -> Drained {
-    let mut drained =
-        deliverer.drain(SignedDuration::ZERO, &CancellationToken::new()).await.unwrap();
+    let mut drained = deliverer.drain(SignedDuration::ZERO).await.unwrap();
     assert_eq!(drained.len(), 1);
     drained.remove(0)
 }
@@ -261,8 +260,7 @@ async fn drain_waits_for_retries_within_its_patience() {
     bench.commit(&["hook"], &[Some("f_1")]).await;
     let draining = {
         let deliverer = Arc::clone(&deliverer);
-        let (patience, stop) = (SignedDuration::from_mins(1), CancellationToken::new());
-        tokio::spawn(async move { deliverer.drain(patience, &stop).await })
+        tokio::spawn(async move { deliverer.drain(SignedDuration::from_mins(1)).await })
     };
     let failed = async {
         while bench.next_due().await <= Some(bench.clock.now()) {
@@ -368,6 +366,24 @@ async fn stopping_leaves_what_is_under_way_for_the_next_start() {
 }
 
 #[tokio::test]
+async fn drain_ends_when_told_to_stop() {
+    let bench = Bench::new().await;
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let sink = Double { stuck: Some(tell), ..Double::default() };
+    let deliverer = bench.deliverer(vec![Box::new(sink)]);
+    bench.commit(&["hook"], &[None; 9]).await;
+    let stop = CancellationToken::new();
+    let stopping = async {
+        told.recv().await;
+        stop.cancel();
+    };
+    let draining = deliverer.drain_until(SignedDuration::from_hours(1), &stop);
+    let both = async { tokio::join!(draining, stopping) };
+    let (drained, ()) = tokio::time::timeout(PATIENCE, both).await.unwrap();
+    assert_eq!(drained.unwrap()[0].queue.pending, 9);
+}
+
+#[tokio::test]
 async fn attempt_that_could_not_be_recorded_is_made_again_under_the_same_id() {
     let bench = Bench::new().await;
     let receiver = Receiver::answering(&[]).await;
@@ -376,8 +392,8 @@ async fn attempt_that_could_not_be_recorded_is_made_again_under_the_same_id() {
     let sink = bench.sink(&receiver.config("hook"));
     let clock = Arc::new(bench.clock.clone());
     let deliverer = Deliverer::new(read_only, vec![sink], clock, Pace::default());
-    assert!(deliverer.drain(SignedDuration::ZERO, &CancellationToken::new()).await.is_err());
-    assert!(deliverer.drain(SignedDuration::ZERO, &CancellationToken::new()).await.is_err());
+    assert!(deliverer.drain(SignedDuration::ZERO).await.is_err());
+    assert!(deliverer.drain(SignedDuration::ZERO).await.is_err());
     assert_eq!(receiver.ids(), ["evt_1"], "it waits for the store instead of repeating itself");
     assert_eq!(drain(&bench.hook(&receiver)).await.delivered, 1);
     assert_eq!(receiver.ids(), ["evt_1", "evt_1"]);

@@ -7,9 +7,11 @@
 //! - [`deliver`] sends what was committed;
 //! - [`registry`] is the list of connectors, rules and sinks.
 pub mod api;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod deliver;
+pub mod registry;
 pub mod scan;
 pub mod store;
 pub mod telemetry;

@@ -19,6 +19,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use tracing_subscriber::EnvFilter;
 
+use crate::deliver::Counters;
 use crate::scan::agent::Observer;
 use crate::scan::{EngineError, ScanReport};
 use crate::store::{QueueState, RecordCount, Store, StoreError};
@@ -42,6 +43,7 @@ type Labels = Vec<(&'static str, String)>;
 pub struct Metrics {
     scans: Family<Labels, Counter>,
     scan_seconds: Mutex<BTreeMap<String, f64>>,
+    deliveries: Arc<Counters>,
 }
 
 impl Observer for Metrics {
@@ -61,6 +63,12 @@ impl Observer for Metrics {
 }
 
 impl Metrics {
+    /// Metrics that also show what the deliverer counts.
+    #[must_use]
+    pub fn counting(deliveries: Arc<Counters>) -> Self {
+        Self { deliveries, ..Self::default() }
+    }
+
     fn count_scan(&self, source: &str, outcome: &str) {
         let labels = vec![("source", source.to_owned()), ("outcome", outcome.to_owned())];
         self.scans.get_or_create(&labels).inc();
@@ -101,12 +109,28 @@ impl Metrics {
         self.register_scans(&mut registry, reading);
         register_inventory(&mut registry, reading);
         register_sinks(&mut registry, reading, now);
+        self.register_deliveries(&mut registry, reading);
         let mut page = String::new();
         // Encoding into a String fails only if a metric is malformed, which is a bug to see.
         if let Err(error) = encode(&mut page, &registry) {
             let _ = writeln!(page, "# the metrics could not be encoded: {error}");
         }
         page
+    }
+
+    fn register_deliveries(&self, registry: &mut Registry, reading: &Reading) {
+        let attempts: Family<Labels, Counter> = Family::default();
+        for ((sink, outcome), count) in self.deliveries.attempts() {
+            let labels = vec![("sink", sink), ("outcome", outcome.to_owned())];
+            attempts.get_or_create(&labels).inc_by(count);
+        }
+        registry.register("sink_deliveries", "Attempts to deliver, by outcome", attempts);
+        let up = gauges();
+        for (sink, _) in &reading.queues {
+            let is_up = f64::from(u8::from(!self.deliveries.is_failing(sink)));
+            up.get_or_create(&vec![("sink", sink.clone())]).set(is_up);
+        }
+        registry.register("sink_up", "Whether the sink's last attempts worked", up);
     }
 
     fn register_build(&self, registry: &mut Registry) {
@@ -220,6 +244,3 @@ fn number(count: u64) -> f64 {
 fn seconds(at: Timestamp) -> f64 {
     at.as_duration().as_secs_f64()
 }
-
-/// Metrics shared between the scanner that counts and the server that shows.
-pub type Shared = Arc<Metrics>;

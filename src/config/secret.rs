@@ -32,6 +32,7 @@ pub enum SecretError {
 
 impl SecretRef {
     /// Reads the secret. Files lose one trailing newline, which editors add.
+    #[expect(clippy::disallowed_methods, reason = "configuration reads the environment, here")]
     pub fn resolve(&self) -> Result<SecretString, SecretError> {
         let value = match self {
             Self::Env(name) => {

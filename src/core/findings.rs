@@ -12,6 +12,17 @@ use sha2::{Digest, Sha256};
 
 use crate::rules::{Meta, Verdict};
 
+#[cfg(test)]
+mod tests;
+
+/// Why a finding was resolved: the rule looked again and found nothing.
+pub const CLEARED: &str = "what was seen no longer violates the rule";
+/// Why a finding was resolved: the rule was switched off, or the subject became one that it does
+/// not judge.
+pub const NOT_JUDGED: &str = "the rule no longer applies to the subject";
+/// Why a finding was resolved: its subject is proven to be gone.
+pub const SUBJECT_GONE: &str = "the subject is gone";
+
 /// How bad it is. Ordered.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
@@ -167,7 +178,9 @@ pub struct About<'a> {
 
 /// The step that a verdict leads to, or `None` when nothing changes.
 ///
-/// `Unknown` never leads anywhere: it neither opens nor resolves.
+/// `existing` is the finding of this rule on this subject, whatever its status. `Unknown` never
+/// leads anywhere: it neither opens nor resolves. An open finding is news again when its severity,
+/// confidence or title changes; facts may move from day to day and are no news by themselves.
 #[must_use]
 pub fn step(
     existing: Option<&Finding>,
@@ -178,8 +191,8 @@ pub fn step(
 ) -> Option<Transition> {
     match verdict {
         Verdict::Unknown { .. } => None,
-        Verdict::Clear => resolve(existing, "the rule no longer applies to what was seen", now),
-        Verdict::NotApplicable => resolve(existing, "the rule does not apply any more", now),
+        Verdict::Clear => resolve(existing, CLEARED, now),
+        Verdict::NotApplicable => resolve(existing, NOT_JUDGED, now),
         Verdict::Violation(violation) => {
             let next = Finding {
                 id: finding_id(rule.id, about.subject),
@@ -223,7 +236,8 @@ fn open(existing: Option<&Finding>, mut next: Finding) -> Option<Transition> {
     }
 }
 
-/// Resolves a finding that is still open, for example because its subject is gone.
+/// Resolves a finding that is still open, for example because its subject is gone
+/// ([`SUBJECT_GONE`]).
 #[must_use]
 pub fn resolve(existing: Option<&Finding>, reason: &str, now: Timestamp) -> Option<Transition> {
     let old = existing.filter(|f| f.status != FindingStatus::Resolved)?;

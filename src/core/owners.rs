@@ -5,22 +5,51 @@ use headcount_sdk::model::{Confidence, Observation, OwnerBasis, OwnerEvidence};
 
 use crate::inventory::{Owner, Record};
 
+#[cfg(test)]
+mod tests;
+
+/// What people write where an owner belongs when there is none. Compared without case.
+const NOBODY: [&str; 14] = [
+    "-",
+    "--",
+    "?",
+    "n/a",
+    "na",
+    "nobody",
+    "none",
+    "null",
+    "nil",
+    "tbd",
+    "todo",
+    "unassigned",
+    "undefined",
+    "unknown",
+];
+
 /// Confidence taken off when the owner is that of the parent.
 const INHERITED: u8 = 5;
 
 /// The owner of an observation: its own strongest evidence, else its parent's owner.
 ///
 /// `None` means that no evidence names anyone. Whether the evidence could be read at all is the
-/// caller's question (`Observation::unread`).
+/// caller's question (`Observation::unread`). `parent` is the record that the observation names
+/// as its parent, with its own owner resolved.
 #[must_use]
 pub fn resolve(observation: &Observation, parent: Option<&Record>) -> Option<Owner> {
-    let own = observation.owner_evidence.iter().filter(|e| !e.reference.trim().is_empty());
+    let own = observation.owner_evidence.iter().filter(|e| names_someone(&e.reference));
     // On a tie the smaller evidence wins, so that the order of tags changes nothing.
     let strongest = own.min_by(|a, b| weight(b.basis).cmp(&weight(a.basis)).then_with(|| a.cmp(b)));
     match strongest {
         Some(evidence) => Some(owned(evidence)),
         None => parent.and_then(inherited),
     }
+}
+
+/// Whether an owner is named at all. `Owner: TBD` must not hide that nobody is.
+#[must_use]
+pub fn names_someone(reference: &str) -> bool {
+    let text = reference.trim();
+    !text.is_empty() && !NOBODY.iter().any(|nobody| text.eq_ignore_ascii_case(nobody))
 }
 
 fn owned(evidence: &OwnerEvidence) -> Owner {

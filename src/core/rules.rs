@@ -25,9 +25,18 @@ mod tests;
 mod validate;
 mod window;
 
+mod admin_identity;
+mod broad_federated_trust;
+mod coverage_lost;
+mod expired_credential;
+mod external_trust;
+mod long_lived_credential;
+mod mass_disappearance;
 mod new_credential;
 mod new_identity;
 mod ownerless_identity;
+mod resurrected_identity;
+mod root_access_key;
 mod stale_credential;
 mod stale_identity;
 mod weak_owner;
@@ -38,9 +47,18 @@ pub use validate::nearest;
 
 /// Every rule, sorted by id.
 pub static ALL: &[&dyn Rule] = &[
+    &admin_identity::AdminIdentity,
+    &broad_federated_trust::BroadFederatedTrust,
+    &coverage_lost::CoverageLost,
+    &expired_credential::ExpiredCredential,
+    &external_trust::ExternalTrust,
+    &long_lived_credential::LongLivedCredential,
+    &mass_disappearance::MassDisappearance,
     &new_credential::NewCredential,
     &new_identity::NewIdentity,
     &ownerless_identity::OwnerlessIdentity,
+    &resurrected_identity::ResurrectedIdentity,
+    &root_access_key::RootAccessKey,
     &stale_credential::StaleCredential,
     &stale_identity::StaleIdentity,
     &weak_owner::WeakOwner,

@@ -18,6 +18,7 @@ use headcount_sdk::{
     Scope,
 };
 use jiff::Timestamp;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::ledger::{Ending, Ledger, Place};
@@ -67,6 +68,12 @@ impl Engine {
     #[must_use]
     pub fn settings(&self) -> &Settings {
         self.ledger.settings()
+    }
+
+    /// Wakes whoever delivers, after every commit that carries events.
+    #[must_use]
+    pub fn committed(&self) -> Arc<Notify> {
+        self.ledger.committed()
     }
 
     /// Scans every scope of a source once.
@@ -278,10 +285,7 @@ impl Engine {
 
     /// Places that another configured source reads. Two readers of one place would take turns in
     /// finding the other's records.
-    async fn taken_places(
-        &self,
-        source: &Source,
-    ) -> Result<BTreeMap<String, String>, EngineError> {
+    async fn taken_places(&self, source: &Source) -> Result<BTreeMap<String, String>, EngineError> {
         let configured = &self.settings().sources;
         let states = self.store.scope_states(None).await?;
         Ok(states

@@ -14,7 +14,7 @@ use headcount_core::reconcile::{self, Change, Disappeared, Drift, Found};
 use headcount_core::rules::{self, Subject};
 use headcount_sdk::{Class, Complete, Observation, RecordId, ScanError, Scope};
 use jiff::Timestamp;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 
 use super::Settings;
 use crate::deliver::payload::{self, Envelope};
@@ -79,6 +79,8 @@ pub struct Ledger {
     store: Arc<dyn Store>,
     settings: Settings,
     writer: Mutex<()>,
+    /// Told after every commit that carries events.
+    committed: Arc<Notify>,
 }
 
 /// Everything that is gathered for one commit.
@@ -101,7 +103,21 @@ enum Rendered {
 impl Ledger {
     #[must_use]
     pub fn new(store: Arc<dyn Store>, settings: Settings) -> Self {
-        Self { store, settings, writer: Mutex::new(()) }
+        Self { store, settings, writer: Mutex::new(()), committed: Arc::default() }
+    }
+
+    /// Wakes whoever delivers, after every commit that carries events.
+    #[must_use]
+    pub fn committed(&self) -> Arc<Notify> {
+        Arc::clone(&self.committed)
+    }
+
+    async fn write(&self, commit: &Commit) -> Result<()> {
+        self.store.commit(commit).await?;
+        if !commit.events.is_empty() {
+            self.committed.notify_one();
+        }
+        Ok(())
     }
 
     #[must_use]
@@ -196,7 +212,7 @@ impl Ledger {
             ));
         }
         draft.commit.sinks.clone_from(&self.settings.sinks);
-        self.store.commit(&draft.commit).await
+        self.write(&draft.commit).await
     }
 
     fn envelope<'a>(&'a self, place: Place<'a>, sequence: u64) -> Envelope<'a> {
@@ -471,7 +487,7 @@ impl Ledger {
         }
         commit.transitions.clone_from(&transitions);
         commit.sinks.clone_from(&self.settings.sinks);
-        self.store.commit(&commit).await?;
+        self.write(&commit).await?;
         Ok(transitions)
     }
 

@@ -408,10 +408,8 @@ async fn a_renamed_source_takes_its_records_over_without_news() {
     world.source.name = "renamed".to_owned();
     let report = world.scan().await;
     assert!(!report.is_complete(), "the place still belongs to the configured source `s`");
-    let settings = Settings {
-        sources: vec!["renamed".to_owned()],
-        ..world.engine.settings().clone()
-    };
+    let settings =
+        Settings { sources: vec!["renamed".to_owned()], ..world.engine.settings().clone() };
     world.engine = Engine::new(
         world.store.clone(),
         settings,

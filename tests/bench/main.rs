@@ -32,8 +32,11 @@ fn main() {
 
 /// Prints the figures whose group is named, or all.
 fn figures(chosen: &[&str]) {
-    let groups: [(&str, fn()); 3] =
-        [("reconcile", reconcile::figures), ("agent", agent::figures), ("deliveries", deliveries::figures)];
+    let groups: [(&str, fn()); 3] = [
+        ("reconcile", reconcile::figures),
+        ("agent", agent::figures),
+        ("deliveries", deliveries::figures),
+    ];
     println!("{:<58} {:>14}", "figure", "measured");
     for (name, print) in groups {
         if chosen.is_empty() || chosen.contains(&name) {

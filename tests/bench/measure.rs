@@ -30,10 +30,12 @@ pub fn this_program(words: &[&str]) -> Command {
 
 /// Runs a program through a middleman whose only child it is, because the kernel counts peak
 /// memory over all children together.
-pub fn measured(program: &str, arguments: &[&str]) -> Used {
+pub fn measured(program: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Used {
     let mut words = vec!["run", program];
     words.extend(arguments);
-    let output = this_program(&words).stderr(Stdio::inherit()).output().unwrap();
+    let mut command = this_program(&words);
+    let output =
+        command.envs(environment.iter().copied()).stderr(Stdio::inherit()).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     let report = text.lines().find_map(|l| l.strip_prefix("used ")).unwrap_or_else(|| {
         panic!("the measured program said nothing of its use: {text}");

@@ -114,8 +114,7 @@ fn scan(directory: &str, connector: Records) {
             emit_baseline: false,
             places_in_parallel: 1,
         };
-        let engine =
-            Engine::new(store, settings, Arc::new(SystemClock), CancellationToken::new());
+        let engine = Engine::new(store, settings, Arc::new(SystemClock), CancellationToken::new());
         let source = Source { name: "bench".to_owned(), connector: Arc::new(connector) };
         engine.scan(&source, &Silent).await.unwrap();
     });
@@ -136,8 +135,8 @@ pub fn figures() {
     let path = directory.path().to_str().unwrap();
     let program = std::env::current_exe().unwrap();
     let program = program.to_str().unwrap();
-    let loaded = measure::measured(program, &["child", "load", path]);
+    let loaded = measure::measured(program, &["child", "load", path], &[]);
     measure::print("load 1,000,000 records in 20 growing scans", loaded);
-    let used = measure::measured(program, &["child", "reconcile", path]);
+    let used = measure::measured(program, &["child", "reconcile", path], &[]);
     measure::print("reconcile 1,000,000 known records, 0.1 % changed", used);
 }

@@ -21,7 +21,7 @@ fn observation(number: u8, version: u8, parent: Option<u8>) -> Observation {
         Observation::new(id(number), Class::Identity, "thing", &format!("thing-{number}"));
     observation.labels.insert("version".to_owned(), version.to_string());
     observation.parent = parent.map(id);
-    observation.status = if version % 2 == 0 { Status::Active } else { Status::Disabled };
+    observation.status = if version.is_multiple_of(2) { Status::Active } else { Status::Disabled };
     observation
 }
 

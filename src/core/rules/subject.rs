@@ -1,5 +1,7 @@
 //! A record as rules look at it, and the few vendor words that rules know.
 
+use std::collections::BTreeSet;
+
 use headcount_sdk::model::{Class, Level, Status};
 
 use super::{Verdict, Violation};
@@ -9,6 +11,8 @@ use crate::inventory::Record;
 /// Record kinds that some rule treats in a way of its own; connectors use these very words.
 pub(super) mod kind {
     pub const ACCESS_KEY: &str = "access-key";
+    /// Trust in an identity provider: it proves identities, but holds no secret that could age.
+    pub const PROVIDERS: [&str; 2] = ["oidc-provider", "saml-provider"];
     /// The all-powerful login of an account. It belongs to the account, not to a team.
     pub const ROOT_USER: &str = "root-user";
 }
@@ -54,8 +58,9 @@ impl Subject<'_> {
 
     /// `Unknown` when this scan could not read the field.
     pub(super) fn unread(&self, field: &str) -> Option<Verdict> {
-        let permission = self.record.observation.unread.get(field)?;
-        Some(Verdict::unknown(format!("{field} (needs {permission})")))
+        // Mostly the missing permission, but also why an answer was not understood.
+        let why = self.record.observation.unread.get(field)?;
+        Some(Verdict::unknown(format!("{field} ({why})")))
     }
 
     /// `Unknown` when the record belongs to one that the inventory does not have (yet).
@@ -107,4 +112,9 @@ impl Subject<'_> {
             None => violation,
         }
     }
+}
+
+/// Texts for a title: in one order, each once, so that the order of a source's answer is not news.
+pub(super) fn listed<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
+    texts.into_iter().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", ")
 }

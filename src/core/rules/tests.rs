@@ -14,10 +14,15 @@ use jiff::{SignedDuration, Timestamp};
 use super::*;
 use crate::inventory::{Coverage, Origin, Owner};
 
+mod coverage;
+mod credential;
 mod engine;
+mod laws;
 mod new;
 mod owner;
+mod power;
 mod stale;
+mod trust;
 
 pub(super) const PLACE: &str = "aws:123456789012";
 pub(super) const DAY: i64 = 86_400;
@@ -33,7 +38,7 @@ pub(super) fn day(day: i64) -> Timestamp {
 }
 
 /// A record to judge, with its parent and the moment.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(super) struct Case {
     pub record: Record,
     pub parent: Option<Record>,

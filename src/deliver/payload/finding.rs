@@ -3,6 +3,7 @@
 use headcount_core::findings::{Certainty, FindingStatus, Severity, Transition, TransitionKind};
 use headcount_core::inventory::{Coverage, Origin, Owner, Record, ScopeState};
 use headcount_core::rules::Meta;
+use headcount_core::rules::docs::{self, Section};
 use headcount_sdk::{Evidence, ScanError, Usage};
 use jiff::Timestamp;
 
@@ -135,7 +136,7 @@ fn info(transition: &Transition, meta: &Meta, trim: &Trim) -> FindingInfo {
     FindingInfo {
         uid: finding.id.clone(),
         title: meta.title.to_owned(),
-        desc: section(meta.source, "What it does").map(|text| trim.prose(&text)),
+        desc: documented(meta, Section::WhatItDoes).map(|text| trim.prose(&text)),
         types: vec![format!("headcount.{}", finding.rule)],
         created_time: finding.opened_at.as_millisecond(),
         created_time_dt: finding.opened_at,
@@ -361,21 +362,20 @@ fn observation(evidence: &Evidence, trim: &Trim) -> EvidenceArtifact {
     }
 }
 
+/// How to mend it: the rule's own text, commands included.
 fn fix(meta: &Meta, trim: &Trim) -> String {
-    section(meta.source, "Fix")
-        .map_or_else(|| format!("See `headcount explain {}`.", meta.id), |text| trim.prose(&text))
+    let parts =
+        [(Section::Fix, ""), (Section::Cli, "CLI:\n"), (Section::Terraform, "Terraform:\n")];
+    let text: Vec<_> = parts
+        .into_iter()
+        .filter_map(|(section, head)| Some(format!("{head}{}", documented(meta, section)?)))
+        .collect();
+    if text.is_empty() {
+        return format!("See `headcount explain {}`.", meta.id);
+    }
+    trim.prose(&text.join("\n\n"))
 }
 
-/// One section of a rule's documentation, which is the `//!` header of its source.
-fn section(source: &str, heading: &str) -> Option<String> {
-    let lines = source
-        .lines()
-        .map_while(|line| line.strip_prefix("//!"))
-        .map(|line| line.strip_prefix(' ').unwrap_or(line))
-        .skip_while(|line| line.strip_prefix("## ").map(str::trim) != Some(heading))
-        .skip(1)
-        .take_while(|line| !line.starts_with("## "));
-    let text = lines.collect::<Vec<_>>().join("\n");
-    let text = text.trim();
-    (!text.is_empty()).then(|| text.to_owned())
+fn documented(meta: &Meta, section: Section) -> Option<String> {
+    Some(docs::section(meta, section)).filter(|text| !text.is_empty())
 }

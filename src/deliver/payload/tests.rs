@@ -1,3 +1,4 @@
+//! Every kind of event: valid OCSF, pinned shape, bounded size, and nothing that was not known.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,7 +8,7 @@ use headcount_core::findings::{
     Certainty, Finding, FindingStatus, Severity, Transition, TransitionKind, finding_id,
 };
 use headcount_core::inventory::{Coverage, Origin, Owner, Record, ScopeState};
-use headcount_core::rules::Meta;
+use headcount_core::rules::{Judges, Meta};
 use headcount_sdk::{
     Class, Confidence, Degradation, Evidence, Level, Observation, OwnerBasis, OwnerKind, Privilege,
     Purpose, RecordId, ScanError, Scope, Status, Usage,
@@ -21,18 +22,20 @@ static OWNERLESS: Meta = Meta {
     id: "ownerless-identity",
     title: "Identity without an owner",
     severity: Severity::Medium,
+    judges: Judges::Records,
     owasp: &["NHI1:2025", "NHI9:2025"],
     controls: &["CIS-Controls-8.1:5.5"],
     settings: &[],
-    source: "//! Identity without an owner.\n//!\n//! ## What it does\n//! Reports identities that no \
-             evidence gives an owner.\n//!\n//! ## Fix\n//! Tag it:\n//!\n//! ```sh\n//! aws iam \
-             tag-user …\n//! ```\n//!\n//! ## References\n//! None.\n\nuse std::fmt;\n//! ## Fix\n",
+    source: "//! ## What it does\n//! Reports identities that no evidence gives an owner.\n//!\n//! ## \
+             Fix\n//! Tag it.\n//!\n//! ### CLI\n//! ```sh\n//! aws iam tag-user …\n//! ```\n\nuse \
+             std::fmt;\n",
 };
 
 static COVERAGE: Meta = Meta {
     id: "coverage-lost",
     title: "Coverage lost",
     severity: Severity::High,
+    judges: Judges::Scopes,
     owasp: &[],
     controls: &[],
     settings: &[],
@@ -404,7 +407,10 @@ fn remediation_is_the_rules_own_text() {
     let about = |meta| About { meta, record: None, parent: None, scope: None };
     let data = |meta| json_of(&finding_event(&ENVELOPE, &step, &about(meta)))["data"].clone();
     let documented = data(&OWNERLESS);
-    assert_eq!(documented["remediation"]["desc"], "Tag it:\n\n```sh\naws iam tag-user …\n```");
+    assert_eq!(
+        documented["remediation"]["desc"],
+        "Tag it.\n\nCLI:\n```sh\naws iam tag-user …\n```"
+    );
     assert_eq!(
         documented["finding_info"]["desc"],
         "Reports identities that no evidence gives an owner."

@@ -22,7 +22,8 @@ pub enum Fault {
     HtmlError,
     /// The right answer, but the connection breaks in the middle of its body.
     CutConnection,
-    /// The first half of the right answer, framed as if it were all of it.
+    /// The first half of the right answer, framed as if it were all of it. AWS's own Rust client
+    /// (aws-sdk-iam 1.133) reads half an XML list as a short one that has no next page.
     TruncatedBody,
     /// The connection is reset before a byte of the answer.
     Reset,

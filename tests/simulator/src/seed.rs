@@ -197,7 +197,7 @@ impl Seeder<'_> {
                 let arn = self.policies[n % self.policies.len()].clone();
                 self.org.attach_policy(account, holder, &arn)
             }
-            5 if n % 3 == 0 => {
+            5 if n.is_multiple_of(3) => {
                 let arn = self.aws(["AdministratorAccess", "IAMFullAccess"][n / 21 % 2]);
                 self.org.attach_policy(account, holder, &arn)
             }

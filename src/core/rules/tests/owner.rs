@@ -34,7 +34,7 @@ fn any_owner_clears_ownerless() {
 #[test]
 fn unread_evidence_is_no_proof_that_nobody_owns_it() {
     for field in ["owner_evidence", "labels"] {
-        let expected = format!("unknown {field} (needs iam:Read)");
+        let expected = format!("unknown {field} (iam:Read)");
         for rule in BOTH {
             without_owner().unread(field).check(rule, &expected);
         }
@@ -87,7 +87,7 @@ fn missing_owner_is_not_a_weak_one() {
 
 #[test]
 fn better_evidence_may_be_among_what_is_unread() {
-    let unknown = "unknown owner_evidence (needs iam:Read)";
+    let unknown = "unknown owner_evidence (iam:Read)";
     owned_with(30).unread("owner_evidence").check("weak-owner", unknown);
     owned_with(95).unread("owner_evidence").check("weak-owner", "clear");
 }
@@ -103,7 +103,7 @@ fn neither_rule_asks_for_owners_where_none_is_due() {
         }
         without_owner()
             .unread("attributes.trust_class")
-            .check(rule, "unknown attributes.trust_class (needs iam:Read)");
+            .check(rule, "unknown attributes.trust_class (iam:Read)");
     }
     without_owner().trust_class("service").check("ownerless-identity", "medium/high");
 }

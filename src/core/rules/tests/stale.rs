@@ -1,8 +1,9 @@
 //! `stale-identity` and `stale-credential`: the same idleness, other exemptions.
 use super::*;
 
-const BOTH: [(&str, fn() -> Case); 2] =
-    [("stale-identity", Case::identity), ("stale-credential", Case::credential)];
+type Row = (&'static str, fn() -> Case);
+
+const BOTH: [Row; 2] = [("stale-identity", Case::identity), ("stale-credential", Case::credential)];
 
 fn last_used(at: Timestamp, lag_secs: u32) -> Usage {
     Usage::LastUsed { at, resolution_secs: 900, lag_secs }
@@ -77,8 +78,8 @@ fn lag_of_the_source_is_added_to_the_threshold() {
 fn unread_usage_is_not_judged_by_what_was_known() {
     for (rule, case) in BOTH {
         let case = case().unread("usage");
-        case.clone().on(day(1)).check(rule, "unknown usage (needs iam:Read)");
-        case.clone().on(day(500)).check(rule, "unknown usage (needs iam:Read)");
+        case.clone().on(day(1)).check(rule, "unknown usage (iam:Read)");
+        case.clone().on(day(500)).check(rule, "unknown usage (iam:Read)");
         case.status(Status::Disabled).on(day(500)).check(rule, "clear");
     }
 }
@@ -152,7 +153,7 @@ fn not_judged_as_stale_identity() {
     let center = Case::identity().trust_class("identity-center");
     late(center).check("stale-identity", "medium/high");
     late(Case::identity().unread("attributes.trust_class"))
-        .check("stale-identity", "unknown attributes.trust_class (needs iam:Read)");
+        .check("stale-identity", "unknown attributes.trust_class (iam:Read)");
 }
 
 #[test]

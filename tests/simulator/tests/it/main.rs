@@ -2,5 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail by panicking")]
 
+mod access;
+mod changes;
 mod client;
+mod faults;
+mod paging;
 mod parses;
+mod report;
+mod seeded;

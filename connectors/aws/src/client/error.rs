@@ -1,0 +1,139 @@
+//! The one place where a failed call becomes a [`ScanError`].
+//!
+//! Takes the error code and the HTTP status, and nothing else: messages and bodies of AWS carry
+//! ARNs, and bodies of whoever answers in its place carry anything.
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use headcount_sdk::ScanError;
+
+use super::{malformed, unavailable};
+use crate::manifest::MANIFEST;
+
+/// <https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html>
+const DENIED: &[&str] =
+    &["AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "NotAuthorized"];
+
+const THROTTLED: &[&str] = &[
+    "BandwidthLimitExceeded",
+    "LimitExceeded",
+    "LimitExceededException",
+    "PriorRequestNotComplete",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "SlowDown",
+    "Throttling",
+    "ThrottlingException",
+    "ThrottledException",
+    "TooManyRequestsException",
+];
+
+/// Maps a failed call of `operation`, named as in the manifest.
+pub(super) fn scan_error<E: ProvideErrorMetadata>(
+    operation: &'static str,
+    error: &SdkError<E, HttpResponse>,
+) -> ScanError {
+    match error {
+        SdkError::ServiceError(service) => {
+            let response = service.raw();
+            let status = response.status().as_u16();
+            answered(operation, status, service.err().code(), retry_after(response))
+        }
+        SdkError::ResponseError(response) => {
+            let raw = response.raw();
+            answered(operation, raw.status().as_u16(), None, retry_after(raw))
+        }
+        SdkError::TimeoutError(_) => unavailable(operation, "no answer in time".to_owned()),
+        SdkError::DispatchFailure(failure) => {
+            let reason = if failure.is_timeout() {
+                "no answer in time"
+            } else if failure.is_io() {
+                "the connection failed"
+            } else {
+                // Before anything is sent, credentials are looked for.
+                "no credentials, or no way to send the request"
+            };
+            unavailable(operation, reason.to_owned())
+        }
+        _ => unavailable(operation, "no credentials, or no way to build the request".to_owned()),
+    }
+}
+
+fn answered(
+    operation: &'static str,
+    status: u16,
+    code: Option<&str>,
+    retry_after_secs: Option<u64>,
+) -> ScanError {
+    let code = code.map(|code| code.rsplit('#').next().unwrap_or(code));
+    match code {
+        Some(code) if DENIED.contains(&code) => ScanError::Denied {
+            operation: operation.to_owned(),
+            permission: permission(operation).to_owned(),
+        },
+        Some(code) if THROTTLED.contains(&code) => throttled(operation, retry_after_secs),
+        _ if status == 429 => throttled(operation, retry_after_secs),
+        _ if (200..300).contains(&status) => malformed(operation, "the answer"),
+        Some(code) if is_code(code) => unavailable(operation, format!("HTTP {status} {code}")),
+        _ => unavailable(operation, format!("HTTP {status}")),
+    }
+}
+
+fn throttled(operation: &str, retry_after_secs: Option<u64>) -> ScanError {
+    ScanError::Throttled { operation: operation.to_owned(), retry_after_secs }
+}
+
+/// AWS sends none, but what stands before it may.
+fn retry_after(response: &HttpResponse) -> Option<u64> {
+    response.headers().get("retry-after")?.parse().ok()
+}
+
+pub(crate) fn permission(operation: &'static str) -> &'static str {
+    MANIFEST.operation(operation).map_or(operation, |known| known.permission)
+}
+
+/// A word of AWS's vocabulary, not something a page in between made up.
+fn is_code(code: &str) -> bool {
+    (1..=64).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(status: u16, code: Option<&str>) -> String {
+        answered("iam:ListRoles", status, code, None).to_string()
+    }
+
+    #[test]
+    fn each_failure_has_its_answer() {
+        let rows = [
+            (
+                403,
+                Some("AccessDenied"),
+                "iam:ListRoles was denied: permission iam:ListRoles is missing",
+            ),
+            (
+                400,
+                Some("AccessDeniedException"),
+                "iam:ListRoles was denied: permission iam:ListRoles is missing",
+            ),
+            (400, Some("Throttling"), "iam:ListRoles was throttled"),
+            (429, None, "iam:ListRoles was throttled"),
+            (500, None, "iam:ListRoles is unavailable: HTTP 500"),
+            (
+                503,
+                Some("ServiceUnavailable"),
+                "iam:ListRoles is unavailable: HTTP 503 ServiceUnavailable",
+            ),
+            (403, None, "iam:ListRoles is unavailable: HTTP 403"),
+            (403, Some("<b>leaked token</b>"), "iam:ListRoles is unavailable: HTTP 403"),
+            (200, None, "iam:ListRoles answered in an unexpected shape at the answer"),
+        ];
+        for (status, code, expected) in rows {
+            assert_eq!(shown(status, code), expected);
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Scope `grants`: one record per policy that reaches a user or role.
+
+use headcount_sdk::{Class, Complete, Expiry, Observation, RecordId, Recorder, ScanError, Status};
+
+use super::Collector;
+use crate::client::malformed;
+use crate::id::Through;
+use crate::normalize::authorization::{Held, Holder};
+use crate::normalize::{evidence, not_observable};
+
+const BULK: &str = "iam:GetAccountAuthorizationDetails";
+
+impl Collector<'_> {
+    pub(super) async fn grants(&self, mut recorder: Recorder<'_>) -> Result<Complete, ScanError> {
+        let authorization = self.authorization().await?;
+        if let Some(group) = &authorization.missing_group {
+            return Err(malformed(BULK, format!("GroupDetailList: group {group} is missing")));
+        }
+        let place = self.place();
+        for user in authorization.users.values() {
+            let parent = place.user(&user.holder.id);
+            for held in &user.holder.held {
+                recorder.record(self.grant(&user.holder, &parent, held));
+            }
+        }
+        for role in authorization.roles.values() {
+            let parent = place.role(&role.holder.id);
+            for held in &role.holder.held {
+                recorder.record(self.grant(&role.holder, &parent, held));
+            }
+        }
+        Ok(recorder.complete())
+    }
+
+    fn grant(&self, holder: &Holder, parent: &RecordId, held: &Held) -> Observation {
+        let policy = held.policy.as_str();
+        let (through, how) = match (&held.group, &held.arn) {
+            (None, Some(arn)) => (Through::Attached { policy_arn: arn }, "attached".to_owned()),
+            (None, None) => (Through::Inline { policy }, "inline".to_owned()),
+            (Some((name, group_id)), Some(arn)) => {
+                (Through::GroupAttached { group_id, policy_arn: arn }, format!("group {name}"))
+            }
+            (Some((name, group_id)), None) => {
+                (Through::GroupInline { group_id, policy }, format!("group {name}, inline"))
+            }
+        };
+        let id = self.place().grant(&holder.id, &through);
+        let mut grant = Observation::new(id, Class::Grant, "grant", policy);
+        grant.native = held.arn.clone().unwrap_or_else(|| format!("{}/{policy}", holder.arn));
+        grant.parent = Some(parent.clone());
+        grant.status = Status::Active;
+        grant.expiry = Expiry::NotApplicable;
+        grant.usage = not_observable("AWS records no use of single policies");
+        grant.privilege = Some(held.privilege.clone());
+        grant.attributes.insert("through".to_owned(), how);
+        grant.evidence.push(evidence(BULK, &holder.arn, self.cx.now));
+        grant
+    }
+}

@@ -1,0 +1,310 @@
+//! `headcount demo`: a simulated organisation, and what Headcount finds in it.
+//!
+//! Everything but the far end is real: the AWS connector through the AWS SDK over HTTP, the
+//! store, the rules, the signed deliveries. The organisation answers on 127.0.0.1 and lives by a
+//! clock that the demo moves.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::Args;
+use headcount_aws::{AwsConnector, Credentials, Tuning};
+use headcount_core::findings::TransitionKind;
+use headcount_sdk::Class;
+use headcount_simulator::{
+    AMBIENT_KEY, EXTERNAL_ID, NOT_A_SECRET, Organization, READER_ROLE, Simulator, Size,
+};
+use jiff::{SignedDuration, Timestamp};
+use tokio_util::sync::CancellationToken;
+
+use super::style::Style;
+use super::{Exit, Globals};
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::deliver::{Deliverer, Pace};
+use crate::registry;
+use crate::scan::{Engine, ScanReport, Settings, Silent, Source};
+use crate::store::{FindingFilter, Store};
+
+mod day;
+mod receiver;
+
+use receiver::{Received, Receiver};
+
+const EXAMPLES: &str = "\
+Needs no cloud account, no credentials and no network but 127.0.0.1; ends by itself, or with
+Ctrl-C. The inventory it makes is thrown away.";
+
+/// The demo's webhook secret: it signs nothing but the demo.
+const SECRET: &str = "whsec_aGVhZGNvdW50LWRlbW8td2ViaG9vay1zZWNyZXQ=";
+
+const SINK: &str = "demo";
+
+/// Finding lines printed per step before the rest is summed up.
+const LINES: usize = 8;
+
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct DemoArgs {
+    /// Accounts of the simulated organisation
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(3..=200))]
+    accounts: u16,
+    /// Another seed makes another organisation of the same size
+    #[arg(long, default_value_t = 7)]
+    seed: u64,
+}
+
+/// The simulated organisation's clock, as the agent's.
+struct SimulatedClock(headcount_simulator::Clock);
+
+impl Clock for SimulatedClock {
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+}
+
+/// Everything that runs during the demo.
+struct Stage {
+    simulator: Simulator,
+    cast: day::Cast,
+    receiver: Receiver,
+    engine: Engine,
+    deliverer: Deliverer,
+    store: Arc<dyn Store>,
+    source: Source,
+    /// Verified deliveries by event type.
+    verified: BTreeMap<String, u64>,
+    _data_dir: tempfile::TempDir,
+}
+
+pub async fn run(
+    args: &DemoArgs,
+    _globals: &Globals,
+    style: &Style,
+    out: &mut (dyn Write + Send),
+) -> anyhow::Result<Exit> {
+    let cancel = CancellationToken::new();
+    tokio::select! {
+        done = play(args, *style, out, cancel.clone()) => done?,
+        _ = tokio::signal::ctrl_c() => {
+            cancel.cancel();
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+async fn play(
+    args: &DemoArgs,
+    style: Style,
+    out: &mut (dyn Write + Send),
+    cancel: CancellationToken,
+) -> anyhow::Result<()> {
+    let mut stage = Stage::set(args, cancel).await?;
+    writeln!(
+        out,
+        "{}",
+        style.bold(&format!(
+            "A simulated organisation of {} AWS accounts answers on {}.",
+            args.accounts,
+            stage.simulator.url()
+        ))
+    )?;
+    writeln!(out, "The connector, the store, the rules and the signatures are real.\n")?;
+    stage.scene("the first scan: a baseline", style, out).await?;
+    for hour in day::DAY {
+        stage.simulator.clock().advance(hour.later);
+        (hour.change)(&mut stage.simulator.change(), &stage.cast)?;
+        stage.scene(hour.what, style, out).await?;
+    }
+    stage.close(style, out).await
+}
+
+impl Stage {
+    async fn set(args: &DemoArgs, cancel: CancellationToken) -> anyhow::Result<Self> {
+        let size = Size { accounts: usize::from(args.accounts), ..Size::default() };
+        let organization = Organization::seeded(args.seed, size);
+        let cast = day::Cast::of(&organization);
+        let simulator = Simulator::start(organization).await?;
+        let receiver = Receiver::start(SECRET).await?;
+        let data_dir = tempfile::tempdir().context("no temporary directory for the demo")?;
+        let secret = data_dir.path().join("webhook-secret");
+        std::fs::write(&secret, SECRET)?;
+        let config = config(&receiver.url, &secret)?;
+        let store = registry::store_to_write(&data_dir.path().join("data")).await?;
+        let deliverer = Deliverer::new(
+            Arc::clone(&store),
+            registry::sinks(&config)?,
+            Arc::new(SystemClock),
+            Pace::default(),
+        );
+        let settings = Settings {
+            sources: vec!["organisation".to_owned()],
+            ..Settings::from(&config)
+        };
+        let clock = Arc::new(SimulatedClock(simulator.clock().clone()));
+        let engine = Engine::new(Arc::clone(&store), settings, clock, cancel);
+        let source = source(&simulator)?;
+        Ok(Self {
+            simulator,
+            cast,
+            receiver,
+            engine,
+            deliverer,
+            store,
+            source,
+            verified: BTreeMap::new(),
+            _data_dir: data_dir,
+        })
+    }
+
+    /// Scans, delivers, and prints what arrived.
+    async fn scene(
+        &mut self,
+        what: &str,
+        style: Style,
+        out: &mut (dyn Write + Send),
+    ) -> anyhow::Result<()> {
+        self.simulator.reset_calls();
+        let report = self.engine.scan(&self.source, &Silent).await?;
+        self.deliverer.drain(SignedDuration::from_secs(5)).await?;
+        let received = self.receiver.take();
+        for event in &received {
+            *self.verified.entry(event.kind.clone()).or_default() += 1;
+        }
+        let now = self.simulator.clock().now().strftime("%Y-%m-%d %H:%M");
+        writeln!(out, "{}  {}", style.dim(&now.to_string()), style.bold(what))?;
+        writeln!(out, "    {}", style.dim(&summary(&report, self.simulator.calls().total())))?;
+        self.short_scopes(&report, style, out)?;
+        print_received(&received, style, out)?;
+        if report.is_baseline {
+            self.posture(out).await?;
+        }
+        writeln!(out)?;
+        out.flush()?;
+        Ok(())
+    }
+
+    /// What could not be read, and that nothing was thereby lost.
+    fn short_scopes(
+        &self,
+        report: &ScanReport,
+        style: Style,
+        out: &mut (dyn Write + Send),
+    ) -> anyhow::Result<()> {
+        let short: Vec<_> = report.scopes.iter().filter(|s| s.coverage.is_short()).collect();
+        if short.is_empty() {
+            return Ok(());
+        }
+        let kept: u64 = short.iter().map(|s| s.records).sum();
+        let line = format!(
+            "{} scopes could not be read; their {kept} records stay, nothing is reported as gone",
+            short.len()
+        );
+        writeln!(out, "    {}", style.yellow(&line))?;
+        Ok(())
+    }
+
+    /// The posture findings of the baseline, which are kept and not sent one by one.
+    async fn posture(&self, out: &mut (dyn Write + Send)) -> anyhow::Result<()> {
+        let findings = self.store.list_findings(&FindingFilter::default()).await?;
+        let mut by_rule: BTreeMap<&str, u64> = BTreeMap::new();
+        for finding in &findings {
+            *by_rule.entry(&finding.rule).or_default() += 1;
+        }
+        writeln!(out, "    {} posture findings, sent as one summary:", findings.len())?;
+        for (rule, count) in by_rule {
+            writeln!(out, "      {count:>4}  {rule}")?;
+        }
+        Ok(())
+    }
+
+    async fn close(&self, style: Style, out: &mut (dyn Write + Send)) -> anyhow::Result<()> {
+        let mut totals: BTreeMap<Class, u64> = BTreeMap::new();
+        for count in self.store.count_records().await? {
+            *totals.entry(count.class).or_default() += count.count;
+        }
+        let total = |class| totals.get(&class).copied().unwrap_or_default();
+        writeln!(out, "{}", style.bold("At the end of the day"))?;
+        writeln!(
+            out,
+            "    {} identities, {} credentials, {} grants; {} people, kept but not counted",
+            total(Class::Identity),
+            total(Class::Credential),
+            total(Class::Grant),
+            total(Class::Principal),
+        )?;
+        for (kind, count) in &self.verified {
+            writeln!(out, "    {count:>4} deliveries verified: {kind}")?;
+        }
+        let refused = self.receiver.refused();
+        writeln!(out, "    {refused:>4} deliveries with a bad signature")?;
+        anyhow::ensure!(refused == 0, "the receiver refused {refused} deliveries");
+        writeln!(
+            out,
+            "\nNext: `headcount scan` counts the AWS account of your ambient credentials;\n      \
+             `headcount explain stale-identity` tells what a finding means and how to fix it."
+        )?;
+        Ok(())
+    }
+}
+
+fn config(url: &str, secret: &std::path::Path) -> anyhow::Result<Config> {
+    let text = serde_json::json!({
+        "agent": "demo",
+        "sinks": [{
+            "name": SINK,
+            "type": "webhook",
+            "url": url,
+            "secrets": [format!("file:{}", secret.display())],
+            "allow_cidrs": ["127.0.0.0/8"],
+        }],
+    });
+    Ok(Config::parse(&text.to_string(), "demo")?)
+}
+
+fn source(simulator: &Simulator) -> anyhow::Result<Source> {
+    let config: headcount_aws::Config = serde_json::from_value(serde_json::json!({
+        "accounts": {"organization": {"role": READER_ROLE, "external_id": EXTERNAL_ID}},
+        "endpoint_url": simulator.url(),
+        "region": "us-east-1",
+    }))?;
+    let credentials = Credentials::new(AMBIENT_KEY, NOT_A_SECRET, None, None, "demo");
+    let connector = AwsConnector::with(config, Tuning::default(), Some(credentials))?;
+    Ok(Source { name: "organisation".to_owned(), connector: Arc::new(connector) })
+}
+
+fn summary(report: &ScanReport, calls: u64) -> String {
+    let sum = |of: fn(&crate::scan::ScopeReport) -> u64| report.scopes.iter().map(of).sum::<u64>();
+    format!(
+        "{} records, {} appeared, {} changed, {} disappeared · {calls} API calls",
+        sum(|s| s.records),
+        sum(|s| s.appeared),
+        sum(|s| s.changed),
+        sum(|s| s.disappeared),
+    )
+}
+
+fn print_received(
+    received: &[Received],
+    style: Style,
+    out: &mut (dyn Write + Send),
+) -> anyhow::Result<()> {
+    let opened = format!("dev.headcount.finding.{}.v1", TransitionKind::Opened.as_str());
+    for event in received.iter().take(LINES) {
+        let verb = event.kind.trim_start_matches("dev.headcount.").trim_end_matches(".v1");
+        let what = if event.kind == opened {
+            format!("{} {}: {}", event.severity.to_lowercase(), event.rule, event.title)
+        } else if event.title.is_empty() {
+            verb.to_owned()
+        } else {
+            format!("{verb} {}: {}", event.rule, event.title)
+        };
+        writeln!(out, "    {} {what}", style.green("✔ verified"))?;
+    }
+    if received.len() > LINES {
+        writeln!(out, "    {} and {} more", style.green("✔ verified"), received.len() - LINES)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,433 @@
+//! `headcount inventory show`: one record in full.
+
+use std::io::Write;
+
+use comfy_table::Cell;
+use headcount_core::findings::{Finding, FindingStatus};
+use headcount_core::inventory::{Origin, Record};
+use headcount_core::reconcile::{FieldChange, changes};
+use headcount_sdk::{Affiliation, Endpoint, Expiry, ExternalId, Link, Observation, Trust, Usage};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::ShowArgs;
+use super::find::{Found, find};
+use crate::cli::format::PageFormat;
+use crate::cli::output::{FindingLine, RecordLine, write_json};
+use crate::cli::session::Session;
+use crate::cli::style::{self, Style, safe};
+use crate::cli::time;
+use crate::store::RecordFilter;
+
+/// A link that another record has to this one.
+struct Incoming {
+    kind: &'static str,
+    id: String,
+    name: String,
+    record_kind: String,
+}
+
+/// One step in the life of a record.
+#[derive(Serialize)]
+struct Step {
+    at: Timestamp,
+    /// `first_seen`, `changed`, `gone` or `back`.
+    what: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    fields: Vec<FieldChange>,
+}
+
+pub async fn run(
+    args: &ShowArgs,
+    session: &Session,
+    style: Style,
+    out: &mut (dyn Write + Send),
+) -> anyhow::Result<()> {
+    let at = args.at.map(|moment| moment.resolve(session.now));
+    let found = find(session, &args.subject, at).await?;
+    let record = &found.record;
+    let incoming = incoming(session, record, at).await?;
+    let findings = session.store.findings_on(&[record.id().to_string()]).await?;
+    let steps = history(&found);
+    match args.format {
+        PageFormat::Json => json(record, &found, &incoming, &findings, &steps, out)?,
+        PageFormat::Table => {
+            let page = Page { style, now: at.unwrap_or(session.now) };
+            page.head(&found, out)?;
+            page.facts(record, out)?;
+            page.findings(&findings, out)?;
+            page.links(record, &incoming, out)?;
+            page.maps(&record.observation, out)?;
+            page.history(record, &steps, out)?;
+        }
+    }
+    Ok(())
+}
+
+/// Walks the whole inventory: links are kept on the record that has them.
+async fn incoming(
+    session: &Session,
+    record: &Record,
+    at: Option<Timestamp>,
+) -> anyhow::Result<Vec<Incoming>> {
+    let mut incoming = Vec::new();
+    let filter = RecordFilter { at, ..RecordFilter::default() };
+    session
+        .each_record(&filter, |other| {
+            let seen = &other.observation;
+            let mut kinds: Vec<&'static str> =
+                seen.links.iter().filter(|l| leads_to(l, record)).map(|l| l.kind.as_str()).collect();
+            if seen.parent.as_ref() == Some(record.id()) {
+                kinds.push("belongs_to");
+            }
+            kinds.dedup();
+            incoming.extend(kinds.into_iter().map(|kind| Incoming {
+                kind,
+                id: seen.id.to_string(),
+                name: seen.name.clone(),
+                record_kind: seen.kind.clone(),
+            }));
+            Ok(())
+        })
+        .await?;
+    Ok(incoming)
+}
+
+fn leads_to(link: &Link, record: &Record) -> bool {
+    let native = &record.observation.native;
+    match &link.to {
+        Endpoint::Record { id } => id == record.id(),
+        Endpoint::Account { principal: Some(principal), .. } => principal == native,
+        Endpoint::Federation { issuer } => issuer == native,
+        _ => false,
+    }
+}
+
+fn history(found: &Found) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    let mut before: Option<(&Observation, Option<Timestamp>)> = None;
+    for version in &found.versions {
+        let after = &version.record.observation;
+        let (what, fields) = match before {
+            None => ("first_seen", Vec::new()),
+            Some((old, Some(to))) if to < version.valid_from => ("back", changes(old, after)),
+            Some((old, _)) => ("changed", changes(old, after)),
+        };
+        if let Some((_, Some(to))) = before
+            && to < version.valid_from
+        {
+            steps.push(Step { at: to, what: "gone", fields: Vec::new() });
+        }
+        steps.push(Step { at: version.valid_from, what, fields });
+        before = Some((after, version.valid_to));
+    }
+    if let Some((_, Some(to))) = before {
+        steps.push(Step { at: to, what: "gone", fields: Vec::new() });
+    }
+    steps
+}
+
+struct Page {
+    style: Style,
+    now: Timestamp,
+}
+
+type Printed = std::io::Result<()>;
+
+impl Page {
+    fn head(&self, found: &Found, out: &mut dyn Write) -> Printed {
+        let seen = &found.record.observation;
+        let style = self.style;
+        write!(out, "{}  {}  {}", style.bold(safe(&seen.name)), seen.kind, seen.status.as_str())?;
+        match found.gone_since {
+            Some(since) => {
+                let gone = format!("gone since {}", time::minute(since));
+                writeln!(out, "  {}", style.red(gone))?;
+            }
+            None => writeln!(out)?,
+        }
+        if !seen.native.is_empty() {
+            writeln!(out, "{}", style.dim(safe(&seen.native)))?;
+        }
+        writeln!(out, "{}\n", style.dim(&seen.id))
+    }
+
+    fn facts(&self, record: &Record, out: &mut dyn Write) -> Printed {
+        let seen = &record.observation;
+        let mut table = self.style.table(&[]);
+        let mut fact = |name: &str, value: String| {
+            table.add_row(vec![Cell::new(name), Cell::new(value)]);
+        };
+        fact("source", format!("{} ({})", record.source, record.scope));
+        if let Some(parent) = &seen.parent {
+            fact("belongs to", parent.to_string());
+        }
+        fact("created", self.moment(seen.created_at, "the source does not tell"));
+        let origin = match record.origin {
+            Origin::Baseline => "in the first scan",
+            Origin::Appeared => "as new",
+        };
+        fact("first seen", format!("{}, {origin}", time::minute(record.first_seen_at)));
+        if let Some(old) = &record.replaces {
+            fact("took the name of", old.to_string());
+        }
+        fact("last used", self.usage(&seen.usage));
+        if let Some(expiry) = self.expiry(&seen.expiry) {
+            fact("expires", expiry);
+        }
+        if let Some(privilege) = &seen.privilege {
+            fact("privilege", format!("{}: {}", privilege.level.as_str(), safe(&privilege.reason)));
+        }
+        fact("owner", owner(record));
+        if let Some(purpose) = &seen.purpose {
+            fact("purpose", format!("{} (from {})", safe(&purpose.text), purpose.locator));
+        }
+        if let Some(nature) = &seen.nature {
+            let kind = match nature.kind {
+                headcount_sdk::NatureKind::Person => "a person",
+                headcount_sdk::NatureKind::Machine => "a machine",
+            };
+            let sure = nature.confidence.as_percent();
+            fact("taken for", format!("{kind}, {sure} % sure: {}", safe(&nature.basis)));
+        }
+        for (field, permission) in &seen.unread {
+            fact("not read", format!("{field}: {permission} is missing"));
+        }
+        write!(out, "{}", style::lines(table, 0))
+    }
+
+    fn moment(&self, at: Option<Timestamp>, otherwise: &str) -> String {
+        match at {
+            Some(at) => format!("{} ({})", time::minute(at), time::ago(at, self.now)),
+            None => otherwise.to_owned(),
+        }
+    }
+
+    fn usage(&self, usage: &Usage) -> String {
+        match usage {
+            Usage::LastUsed { at, resolution_secs, .. } => format!(
+                "{} ({}, exact to {} min)",
+                time::ago(*at, self.now),
+                time::minute(*at),
+                resolution_secs.div_ceil(60)
+            ),
+            Usage::NeverSince { tracking_start, .. } => {
+                format!("never since {}", time::minute(*tracking_start))
+            }
+            Usage::NotObservable { reason } => format!("not observable: {}", safe(reason)),
+        }
+    }
+
+    fn expiry(&self, expiry: &Expiry) -> Option<String> {
+        match expiry {
+            Expiry::At { at } if *at <= self.now => {
+                Some(format!("{} (expired)", time::minute(*at)))
+            }
+            Expiry::At { at } => Some(time::minute(*at)),
+            Expiry::Never => Some("never".to_owned()),
+            Expiry::Unknown => Some("the source does not tell".to_owned()),
+            Expiry::NotApplicable => None,
+        }
+    }
+
+    fn findings(&self, findings: &[Finding], out: &mut dyn Write) -> Printed {
+        if findings.is_empty() {
+            return Ok(());
+        }
+        self.heading("Findings", out)?;
+        let mut table = self.style.table(&[]);
+        for finding in findings {
+            let since = match finding.status {
+                FindingStatus::Resolved => "resolved".to_owned(),
+                FindingStatus::Open | FindingStatus::Suppressed => {
+                    format!("since {}", time::day(finding.opened_at))
+                }
+            };
+            table.add_row(vec![
+                style::severity(finding.severity),
+                Cell::new(&finding.rule),
+                Cell::new(safe(&finding.title)),
+                Cell::new(since),
+                Cell::new(&finding.id),
+            ]);
+        }
+        write!(out, "{}", style::lines(table, 2))
+    }
+
+    fn links(&self, record: &Record, incoming: &[Incoming], out: &mut dyn Write) -> Printed {
+        if record.observation.links.is_empty() && incoming.is_empty() {
+            return Ok(());
+        }
+        self.heading("Links", out)?;
+        let mut table = self.style.table(&[]);
+        for link in &record.observation.links {
+            table.add_row(vec![
+                Cell::new("→"),
+                Cell::new(words(link.kind.as_str())),
+                Cell::new(endpoint(&link.to)),
+                Cell::new(link.trust.as_ref().map(trust).unwrap_or_default()),
+            ]);
+        }
+        for link in incoming {
+            table.add_row(vec![
+                Cell::new("←"),
+                Cell::new(words(link.kind)),
+                Cell::new(format!("{} {}", link.record_kind, safe(&link.name))),
+                Cell::new(&link.id),
+            ]);
+        }
+        write!(out, "{}", style::lines(table, 2))
+    }
+
+    fn maps(&self, seen: &Observation, out: &mut dyn Write) -> Printed {
+        for (heading, map) in [("Tags", &seen.labels), ("Attributes", &seen.attributes)] {
+            if map.is_empty() {
+                continue;
+            }
+            self.heading(heading, out)?;
+            let mut table = self.style.table(&[]);
+            for (key, value) in map {
+                table.add_row(vec![Cell::new(safe(key)), Cell::new(style::short(value, 200))]);
+            }
+            write!(out, "{}", style::lines(table, 2))?;
+        }
+        Ok(())
+    }
+
+    fn history(&self, record: &Record, steps: &[Step], out: &mut dyn Write) -> Printed {
+        self.heading("History", out)?;
+        for step in steps {
+            let what = match (step.what, record.origin) {
+                ("first_seen", Origin::Baseline) => "first seen, already there at the first scan",
+                ("first_seen", Origin::Appeared) => "appeared",
+                ("back", _) => "came back",
+                ("gone", _) => "disappeared",
+                (other, _) => other,
+            };
+            writeln!(out, "  {}  {what}", time::second(step.at))?;
+            for change in &step.fields {
+                let (from, to) = (brief(&change.from), brief(&change.to));
+                writeln!(out, "      {}: {from} → {to}", safe(&change.field))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn heading(&self, text: &str, out: &mut dyn Write) -> Printed {
+        writeln!(out, "\n{}", self.style.bold(text))
+    }
+}
+
+fn owner(record: &Record) -> String {
+    let Some(owner) = &record.owner else { return "nobody is named".to_owned() };
+    let inherited = match &owner.inherited_from {
+        Some(parent) => format!(", inherited from {parent}"),
+        None => String::new(),
+    };
+    format!(
+        "{}, {} % sure, from {} ({}){inherited}",
+        safe(&owner.reference),
+        owner.confidence.as_percent(),
+        safe(&owner.locator),
+        owner.basis.as_str()
+    )
+}
+
+fn words(name: &str) -> String {
+    name.replace('_', " ")
+}
+
+fn endpoint(to: &Endpoint) -> String {
+    match to {
+        Endpoint::Record { id } => id.to_string(),
+        Endpoint::Account { place, principal, affiliation } => {
+            let relation = match affiliation {
+                Affiliation::SameAccount => "same account",
+                Affiliation::SameOrganization => "same organisation",
+                Affiliation::External => "outside the organisation",
+                Affiliation::NotKnown => "organisation not known",
+            };
+            match principal {
+                Some(principal) => format!("{} ({relation})", safe(principal)),
+                None => format!("account {place} ({relation})"),
+            }
+        }
+        Endpoint::Service { name } => format!("service {}", safe(name)),
+        Endpoint::Federation { issuer } => format!("identity provider {}", safe(issuer)),
+        Endpoint::Dangling { native } => format!("deleted principal {}", safe(native)),
+        Endpoint::Anyone => "anyone".to_owned(),
+    }
+}
+
+fn trust(trust: &Trust) -> String {
+    let mut parts = Vec::new();
+    match trust.external_id {
+        ExternalId::Required => parts.push("external id required".to_owned()),
+        ExternalId::Absent => parts.push("no external id".to_owned()),
+        ExternalId::NotApplicable => {}
+    }
+    for (name, list) in [
+        ("subject", &trust.subjects),
+        ("audience", &trust.audiences),
+        ("narrowed by", &trust.narrowed_by),
+    ] {
+        if !list.is_empty() {
+            parts.push(format!("{name} {}", safe(&list.join(", "))));
+        }
+    }
+    parts.join("; ")
+}
+
+fn brief(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::Null => "nothing".to_owned(),
+        other => style::short(&other.to_string(), 120),
+    }
+}
+
+/// The record line with everything that it leaves out.
+#[derive(Serialize)]
+struct Detail<'a> {
+    #[serde(flatten)]
+    line: RecordLine<'a>,
+    observation: &'a Observation,
+    gone_since: Option<Timestamp>,
+    linked_from: Vec<LinkedFrom<'a>>,
+    findings: Vec<FindingLine<'a>>,
+    history: &'a [Step],
+}
+
+#[derive(Serialize)]
+struct LinkedFrom<'a> {
+    kind: &'static str,
+    id: &'a str,
+    name: &'a str,
+    record_kind: &'a str,
+}
+
+fn json(
+    record: &Record,
+    found: &Found,
+    incoming: &[Incoming],
+    findings: &[Finding],
+    steps: &[Step],
+    out: &mut dyn Write,
+) -> Printed {
+    let detail = Detail {
+        line: RecordLine::from(record),
+        observation: &record.observation,
+        gone_since: found.gone_since,
+        linked_from: incoming
+            .iter()
+            .map(|l| LinkedFrom {
+                kind: l.kind,
+                id: &l.id,
+                name: &l.name,
+                record_kind: &l.record_kind,
+            })
+            .collect(),
+        findings: findings.iter().map(FindingLine::from).collect(),
+        history: steps,
+    };
+    write_json(out, &detail)
+}

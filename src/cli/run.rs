@@ -1,0 +1,141 @@
+//! `headcount run`: the agent.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::session::Session;
+use super::{Exit, Globals};
+use crate::api::{self, Face};
+use crate::clock::{Clock, SystemClock};
+use crate::deliver::{Deliverer, Pace};
+use crate::registry;
+use crate::scan::agent::{self, Scheduled};
+use crate::scan::{Engine, Settings};
+use crate::telemetry::Metrics;
+
+/// After this long the process ends even if something does not.
+const LAST_CALL: Duration = Duration::from_secs(9);
+
+/// Scans of one tick start somewhere within this span.
+const JITTER: Duration = Duration::from_secs(30);
+
+const EXAMPLES: &str = "\
+Examples:
+  headcount run --config org.yaml        until it is told to stop (SIGTERM or Ctrl-C)
+  curl http://127.0.0.1:9464/readyz      whether it is ready
+  curl http://127.0.0.1:9464/metrics     its metrics, for Prometheus
+
+Every source is scanned at the start and then on its schedule. Logs go to stderr: text on a
+terminal, one JSON object a line otherwise.";
+
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct RunArgs {}
+
+pub async fn run(_args: &RunArgs, globals: &Globals) -> anyhow::Result<Exit> {
+    let session = Session::to_write(globals).await?;
+    // Everything that can be wrong with the configuration is known before the first scan.
+    let sinks = registry::sinks(&session.config)?;
+    let sources = scheduled(&session).await?;
+    let address = session.config.server.listen;
+    let listener = api::listen(address)
+        .await
+        .with_context(|| format!("the server cannot listen on {address} (server.listen)"))?;
+
+    let cancel = CancellationToken::new();
+    stop_on_signal(cancel.clone())?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let settings = Settings::from(&session.config);
+    let sink_names = settings.sinks.clone();
+    let engine = Arc::new(Engine::new(
+        Arc::clone(&session.store),
+        settings,
+        Arc::clone(&clock),
+        cancel.clone(),
+    ));
+    let deliverer =
+        Deliverer::new(Arc::clone(&session.store), sinks, Arc::clone(&clock), Pace::default());
+    let metrics = Arc::new(Metrics::counting(deliverer.counters()));
+    let is_ready = Arc::new(AtomicBool::new(true));
+    let face = Face {
+        store: Arc::clone(&session.store),
+        metrics: Arc::clone(&metrics),
+        sinks: sink_names,
+        clock,
+        is_ready: Arc::clone(&is_ready),
+    };
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        data_dir = %session.config.data_dir.display(),
+        listen = %address,
+        sources = sources.len(),
+        "headcount is running"
+    );
+
+    let committed = engine.committed();
+    let waking = async {
+        loop {
+            committed.notified().await;
+            deliverer.wake();
+        }
+    };
+    let work = async {
+        tokio::join!(
+            agent::run(engine, sources, metrics, cancel.clone()),
+            deliverer.run(cancel.clone()),
+            api::serve(listener, face, cancel.clone()),
+            cancel.run_until_cancelled(waking),
+        )
+    };
+    tokio::pin!(work);
+    let (scans, (), server, _) = tokio::select! {
+        ended = &mut work => ended,
+        () = last_call(&cancel, &is_ready) => {
+            tracing::warn!("not everything ended in time; what was committed is safe");
+            return Ok(Exit::Ok);
+        }
+    };
+    scans.context("the scheduler failed")?;
+    server.context("the server failed")?;
+    tracing::info!("headcount has stopped");
+    Ok(Exit::Ok)
+}
+
+async fn scheduled(session: &Session) -> anyhow::Result<Vec<Scheduled>> {
+    let mut sources = Vec::with_capacity(session.config.sources.len());
+    for config in &session.config.sources {
+        sources.push(Scheduled {
+            source: registry::source(config).await?,
+            schedule: config.schedule.as_cron().to_owned(),
+            jitter: JITTER,
+        });
+    }
+    Ok(sources)
+}
+
+/// Ends `LAST_CALL` after the order to stop.
+async fn last_call(cancel: &CancellationToken, is_ready: &AtomicBool) {
+    cancel.cancelled().await;
+    is_ready.store(false, Ordering::Relaxed);
+    tokio::time::sleep(LAST_CALL).await;
+}
+
+fn stop_on_signal(cancel: CancellationToken) -> anyhow::Result<()> {
+    let mut terminate =
+        signal(SignalKind::terminate()).context("SIGTERM cannot be listened for")?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+        tracing::info!("told to stop");
+        cancel.cancel();
+    });
+    Ok(())
+}

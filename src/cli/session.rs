@@ -1,0 +1,71 @@
+//! What a command works with: the configuration, the store, and one reading of the clock.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use headcount_core::inventory::Record;
+use jiff::Timestamp;
+
+use super::Globals;
+use crate::clock::{Clock as _, SystemClock};
+use crate::config::Config;
+use crate::registry;
+use crate::store::{RecordFilter, Store};
+
+/// Records read from the store at a time.
+const PAGE: u32 = 1_000;
+
+pub struct Session {
+    pub config: Config,
+    pub store: Arc<dyn Store>,
+    pub now: Timestamp,
+}
+
+impl Session {
+    /// For commands that only ask. They also work while an agent runs.
+    pub async fn to_read(globals: &Globals) -> anyhow::Result<Self> {
+        let config = globals.load()?;
+        if !is_there(&config.data_dir) {
+            anyhow::bail!(
+                "there is no inventory in {} yet; `headcount scan` makes one",
+                config.data_dir.display()
+            );
+        }
+        let store = registry::store_to_read(&config.data_dir).await?;
+        Ok(Self { config, store, now: SystemClock.now() })
+    }
+
+    /// For commands that change the inventory or the queues.
+    pub async fn to_write(globals: &Globals) -> anyhow::Result<Self> {
+        let config = globals.load()?;
+        std::fs::create_dir_all(&config.data_dir).with_context(|| {
+            format!("the data directory {} cannot be made", config.data_dir.display())
+        })?;
+        let store = registry::store_to_write(&config.data_dir).await?;
+        Ok(Self { config, store, now: SystemClock.now() })
+    }
+
+    /// Hands over every record that fits, page by page in id order.
+    pub async fn each_record(
+        &self,
+        filter: &RecordFilter,
+        mut with: impl FnMut(&Record) -> anyhow::Result<()> + Send,
+    ) -> anyhow::Result<()> {
+        let mut after = None;
+        loop {
+            let page = self.store.list_records(filter, after.as_ref(), PAGE).await?;
+            for record in &page {
+                with(record)?;
+            }
+            match page.last() {
+                Some(last) if page.len() == PAGE as usize => after = Some(last.id().clone()),
+                _ => return Ok(()),
+            }
+        }
+    }
+}
+
+fn is_there(dir: &Path) -> bool {
+    dir.read_dir().is_ok_and(|mut entries| entries.next().is_some())
+}

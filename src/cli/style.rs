@@ -1,0 +1,153 @@
+//! Colours and tables, so that every subcommand looks alike. Colours only where a person looks.
+
+use std::fmt::Display;
+use std::io::IsTerminal as _;
+
+use comfy_table::{Attribute, Cell, Color, ContentArrangement, Row, Table, presets};
+use headcount_core::findings::Severity;
+
+/// What stdout can show.
+#[derive(Clone, Copy, Debug)]
+pub struct Style {
+    has_color: bool,
+    /// Columns of the terminal; `None` when nobody's terminal sets a limit.
+    width: Option<u16>,
+}
+
+impl Style {
+    /// Looks at stdout and at `NO_COLOR` (<https://no-color.org>).
+    #[must_use]
+    pub fn of_stdout(no_color: bool) -> Self {
+        let is_terminal = std::io::stdout().is_terminal();
+        let unwanted = no_color || std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
+        let width = if is_terminal { Table::new().width() } else { None };
+        Self { has_color: is_terminal && !unwanted, width }
+    }
+
+    /// No colours, no limit: files, pipes and tests.
+    #[must_use]
+    pub const fn plain() -> Self {
+        Self { has_color: false, width: None }
+    }
+
+    fn paint(self, code: &str, text: impl Display) -> String {
+        if self.has_color { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_string() }
+    }
+
+    #[must_use]
+    pub fn bold(self, text: impl Display) -> String {
+        self.paint("1", text)
+    }
+
+    #[must_use]
+    pub fn dim(self, text: impl Display) -> String {
+        self.paint("2", text)
+    }
+
+    #[must_use]
+    pub fn red(self, text: impl Display) -> String {
+        self.paint("31", text)
+    }
+
+    #[must_use]
+    pub fn yellow(self, text: impl Display) -> String {
+        self.paint("33", text)
+    }
+
+    #[must_use]
+    pub fn green(self, text: impl Display) -> String {
+        self.paint("32", text)
+    }
+
+    #[must_use]
+    pub fn cyan(self, text: impl Display) -> String {
+        self.paint("36", text)
+    }
+
+    /// A table without lines; columns are two spaces apart.
+    #[must_use]
+    pub fn table(self, header: &[&str]) -> Table {
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING);
+        match self.width {
+            Some(width) => {
+                table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+            }
+            None => {
+                table.set_content_arrangement(ContentArrangement::Disabled);
+            }
+        }
+        if self.has_color {
+            table.enforce_styling();
+        } else {
+            table.force_no_tty();
+        }
+        if !header.is_empty() {
+            table.set_header(header.iter().map(|h| Cell::new(h).add_attribute(Attribute::Dim)));
+        }
+        table
+    }
+}
+
+/// Ends a table: first column at the margin, two spaces between, no spaces at line ends.
+#[must_use]
+pub fn lines(mut table: Table, indent: usize) -> String {
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    let margin = " ".repeat(indent);
+    let mut text = String::new();
+    for line in table.to_string().lines() {
+        let line = format!("{margin}{line}");
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// A row of plain cells.
+#[must_use]
+pub fn row(cells: Vec<Cell>) -> Row {
+    Row::from(cells)
+}
+
+#[must_use]
+pub fn severity(severity: Severity) -> Cell {
+    let cell = Cell::new(severity.as_str());
+    match severity {
+        Severity::Critical => cell.fg(Color::Red).add_attribute(Attribute::Bold),
+        Severity::High => cell.fg(Color::Red),
+        Severity::Medium => cell.fg(Color::Yellow),
+        Severity::Low => cell.fg(Color::Cyan),
+        Severity::Info => cell,
+    }
+}
+
+/// Text that came from outside, made harmless for a terminal: control characters could move the
+/// cursor or hide what stands there.
+#[must_use]
+pub fn safe(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// At most `limit` characters, with an ellipsis where something was cut.
+#[must_use]
+pub fn short(text: &str, limit: usize) -> String {
+    let text = safe(text);
+    if text.chars().count() <= limit {
+        return text;
+    }
+    let mut cut: String = text.chars().take(limit.saturating_sub(1)).collect();
+    cut.push('…');
+    cut
+}
+
+/// `1 key`, `3 keys`.
+#[must_use]
+pub fn count(number: u64, noun: &str) -> String {
+    match (number, noun.strip_suffix('y')) {
+        (1, _) => format!("1 {noun}"),
+        (_, Some(stem)) if noun.ends_with("ty") => format!("{number} {stem}ies"),
+        _ => format!("{number} {noun}s"),
+    }
+}

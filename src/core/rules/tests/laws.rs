@@ -1,0 +1,130 @@
+//! What the agent relies on when it judges only at the moments that rules name.
+use proptest::prelude::*;
+
+use super::*;
+use crate::inventory::MassRemoval;
+
+prop_compose! {
+    fn moment()(seconds in -400 * DAY..400 * DAY, whole in any::<bool>()) -> Timestamp {
+        // Whole days meet the thresholds exactly.
+        second(if whole { seconds / DAY * DAY } else { seconds })
+    }
+}
+
+fn usage() -> impl Strategy<Value = Usage> {
+    let lag = prop_oneof![Just(0_u32), 0..100_000_u32];
+    prop_oneof![
+        (moment(), lag.clone()).prop_map(|(at, lag_secs)| Usage::LastUsed {
+            at,
+            resolution_secs: 900,
+            lag_secs
+        }),
+        (moment(), lag)
+            .prop_map(|(tracking_start, lag_secs)| Usage::NeverSince { tracking_start, lag_secs }),
+        Just(Usage::NotObservable { reason: "none".to_owned() }),
+    ]
+}
+
+fn expiry() -> impl Strategy<Value = Expiry> {
+    prop_oneof![
+        moment().prop_map(|at| Expiry::At { at }),
+        Just(Expiry::Never),
+        Just(Expiry::Unknown),
+        Just(Expiry::NotApplicable),
+    ]
+}
+
+prop_compose! {
+    fn case()(
+        credential in any::<bool>(),
+        appeared in any::<bool>(),
+        replaces in any::<bool>(),
+        status in prop_oneof![Just(Status::Active), Just(Status::Disabled), Just(Status::Unknown)],
+        created_at in proptest::option::of(moment()),
+        first_seen_at in moment(),
+        usage in usage(),
+        expiry in expiry(),
+    ) -> Case {
+        let case = if credential { Case::credential() } else { Case::identity() };
+        let case = case.seen(|o| {
+            o.status = status;
+            o.created_at = created_at;
+            o.usage = usage;
+            o.expiry = expiry;
+        });
+        case.kept(|r| {
+            r.first_seen_at = first_seen_at;
+            r.origin = if appeared { Origin::Appeared } else { Origin::Baseline };
+            r.replaces = replaces.then(|| RecordId::new(PLACE, "iam-role", "old"));
+        })
+    }
+}
+
+fn outcome(case: &Case, now: Timestamp) -> Outcome {
+    let subject = Subject { record: &case.record, parent: case.parent.as_ref() };
+    judge_record(&RuleConfig::default(), &subject, now)
+}
+
+fn verdicts(outcome: &Outcome) -> Vec<&Verdict> {
+    outcome.verdicts.iter().map(|(_, judgement)| &judgement.verdict).collect()
+}
+
+proptest! {
+    /// Nothing is missed when no scan runs.
+    #[test]
+    fn no_verdict_changes_before_its_moment(
+        case in case(), now in moment(), later in 0..800 * DAY,
+    ) {
+        let then = now.checked_add(SignedDuration::from_secs(later)).unwrap();
+        let (before, after) = (outcome(&case, now), outcome(&case, then));
+        for ((meta, old), (_, new)) in before.verdicts.iter().zip(&after.verdicts) {
+            // A limit is passed a second before the moment; see `window::past_at`.
+            if old.next_at.is_none_or(|at| then < at.checked_sub(SignedDuration::from_secs(1)).unwrap()) {
+                prop_assert_eq!(&old.verdict, &new.verdict, "{} {} {}", meta.id, now, then);
+            }
+        }
+    }
+
+    /// Nothing is judged for ever.
+    #[test]
+    fn following_the_moments_comes_to_an_end(case in case(), start in moment()) {
+        let mut now = start;
+        for _ in 0..20 {
+            let judged = outcome(&case, now);
+            let Some(next) = judged.next_at else { return Ok(()) };
+            prop_assert!(next > now, "{} is not after {}", next, now);
+            let again = outcome(&case, next);
+            prop_assert_ne!(verdicts(&judged), verdicts(&again), "nothing changed at {}", next);
+            now = next;
+        }
+        prop_assert!(false, "more than 20 moments after {}", start);
+    }
+
+    #[test]
+    fn removal_is_reported_until_its_moment_and_no_longer(at in moment(), now in moment()) {
+        let mass_removal = Some(MassRemoval { at, removed: 9, of: 9 });
+        let state = ScopeState { mass_removal, ..scope() };
+        let judgement = judge_one_scope("mass-disappearance", &state, now);
+        later_than(now, &judgement);
+        if let Some(end) = judgement.next_at {
+            let again = judge_one_scope("mass-disappearance", &state, end);
+            prop_assert_eq!(again, Judgement::steady(Verdict::Clear));
+        }
+    }
+
+    /// The pattern engine agrees with the plain definition of `*`.
+    #[test]
+    fn glob_agrees_with_its_definition(pattern in "[ab*]{0,6}", text in "[ab]{0,8}") {
+        fn slow(pattern: &[u8], text: &[u8]) -> bool {
+            match pattern.split_first() {
+                None => text.is_empty(),
+                Some((b'*', rest)) => (0..=text.len()).any(|skip| slow(rest, &text[skip..])),
+                Some((byte, rest)) => {
+                    text.split_first().is_some_and(|(first, left)| first == byte && slow(rest, left))
+                }
+            }
+        }
+        let expected = slow(pattern.as_bytes(), text.as_bytes());
+        prop_assert_eq!(crate::rules::settings::glob(&pattern, &text), expected);
+    }
+}

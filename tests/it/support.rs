@@ -1,0 +1,6 @@
+//! What the tests stand on: the real binary, a verifying receiver, and servers nobody here wrote.
+
+pub mod agent;
+pub mod moto;
+pub mod receiver;
+pub mod testbed;

@@ -19,8 +19,20 @@ const HEAD: &str = "\
 
 /// Keys that stand before their siblings, in this order; the others follow by name.
 const FIRST: [&str; 14] = [
-    "agent", "data_dir", "sources", "sinks", "rules", "brake", "server", "name", "connector",
-    "type", "schedule", "match", "enabled", "severity",
+    "agent",
+    "data_dir",
+    "sources",
+    "sinks",
+    "rules",
+    "brake",
+    "server",
+    "name",
+    "connector",
+    "type",
+    "schedule",
+    "match",
+    "enabled",
+    "severity",
 ];
 
 /// Values for keys that must be given, and for those whose default is to be absent.
@@ -87,7 +99,8 @@ impl Writer {
 
     fn explain(&mut self, property: &'static Schema, is_required: bool, out: &mut Vec<String>) {
         let own = property.get("description").and_then(Schema::as_str);
-        let text = own.or_else(|| self.follow(property).get("description").and_then(Schema::as_str));
+        let text =
+            own.or_else(|| self.follow(property).get("description").and_then(Schema::as_str));
         let Some(text) = text else { return };
         if !self.explained.insert(text.to_owned()) {
             return;
@@ -183,7 +196,9 @@ impl Writer {
 
     fn follow(&self, schema: &'static Schema) -> &'static Schema {
         let target = schema.get("$ref").and_then(Schema::as_str);
-        match target.and_then(|t| t.strip_prefix("#/$defs/")).and_then(|t| self.root["$defs"].get(t))
+        match target
+            .and_then(|t| t.strip_prefix("#/$defs/"))
+            .and_then(|t| self.root["$defs"].get(t))
         {
             Some(target) => self.follow(target),
             None => schema,
@@ -217,7 +232,8 @@ fn inline(value: &Schema) -> String {
 
 fn is_plain(text: &str) -> bool {
     let is_safe = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
-    let is_word = text.chars().all(is_safe) && text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '.');
+    let is_word = text.chars().all(is_safe)
+        && text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '.');
     is_word && !matches!(text, "true" | "false" | "null")
 }
 

@@ -39,6 +39,10 @@ fn look() {
             .unwrap();
         let text = String::from_utf8_lossy(&out.stdout);
         let text: String = text.chars().take(3500).collect();
-        println!("$ headcount {args}\n{text}[stderr] {}[exit {:?}]\n", String::from_utf8_lossy(&out.stderr), out.status.code());
+        println!(
+            "$ headcount {args}\n{text}[stderr] {}[exit {:?}]\n",
+            String::from_utf8_lossy(&out.stderr),
+            out.status.code()
+        );
     }
 }

@@ -82,7 +82,7 @@ async fn probe_sources(config: &Config) -> Vec<Line> {
     let mut lines = Vec::new();
     for source in &config.sources {
         let name = source.name.to_string();
-        match registry::source(source).await {
+        match registry::source(source) {
             Ok(built) => {
                 let cx = context(&built.name);
                 let manifest = built.connector.manifest();

@@ -130,7 +130,7 @@ async fn scan_all(
     );
     let mut reports = Vec::new();
     for config in session.config.sources.iter().filter(|s| names.contains(&s.name.to_string())) {
-        let source = registry::source(config).await?;
+        let source = registry::source(config)?;
         let bar = Bar::on_stderr(&source.name);
         reports.push(engine.scan(&source, &bar).await?);
     }

@@ -24,7 +24,8 @@ const FIRST: [&str; 14] = [
 ];
 
 /// Values for keys that must be given, and for those whose default is to be absent.
-const SAMPLES: [(&str, &str); 11] = [
+const SAMPLES: [(&str, &str); 12] = [
+    ("allow_cidrs", "[\"127.0.0.0/8\"]"),
     ("name", "example"),
     ("url", "https://hooks.example.com/headcount"),
     ("secrets", "[\"env:HEADCOUNT_WEBHOOK_SECRET\"]"),
@@ -159,9 +160,6 @@ impl Writer {
             self.object(items, &mut shared);
             lines.extend(shared);
             self.object(variant, &mut lines);
-            if let Some(target) = variant.get("$ref") {
-                let _ = target;
-            }
             out.extend(entry(lines));
         }
     }

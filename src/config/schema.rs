@@ -91,12 +91,12 @@ fn rule_settings(meta: &Meta, settings: &Schema) -> Schema {
             Setting::TrustedAccounts { about } => put("trusted_accounts", json!([]), Some(about)),
         }
     }
-    let mut each = own.clone();
     if let Some(severity) = own.get_mut("severity").and_then(Schema::as_object_mut) {
         // No default: the rule may report some subjects at another severity than its usual one.
         severity.remove("default");
         severity.insert("examples".to_owned(), json!([meta.severity.as_str()]));
     }
+    let mut each = own.clone();
     for property in each.values_mut().filter_map(Schema::as_object_mut) {
         property.remove("default");
     }

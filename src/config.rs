@@ -158,7 +158,8 @@ impl Config {
         let mut problems = Vec::new();
         for list in ["sources", "sinks"] {
             let mut names = BTreeSet::new();
-            for (number, item) in node.get(list).map(Node::items).unwrap_or_default().iter().enumerate()
+            for (number, item) in
+                node.get(list).map(Node::items).unwrap_or_default().iter().enumerate()
             {
                 let Some(name) = item.get("name") else { continue };
                 let text = name.text().unwrap_or_default();

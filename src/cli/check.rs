@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 use comfy_table::{Cell, Color};
 use headcount_sdk::manifest::{Manifest, Need};
-use headcount_sdk::{MemoryCache, Memo, Pass, Priority, Probe, ProbeOutcome, ScanContext};
+use headcount_sdk::{Memo, MemoryCache, Pass, Priority, Probe, ProbeOutcome, ScanContext};
 use serde::Serialize;
 
 use super::format::PageFormat;

@@ -139,10 +139,8 @@ impl Stage {
             Arc::new(SystemClock),
             Pace::default(),
         );
-        let settings = Settings {
-            sources: vec!["organisation".to_owned()],
-            ..Settings::from(&config)
-        };
+        let settings =
+            Settings { sources: vec!["organisation".to_owned()], ..Settings::from(&config) };
         let clock = Arc::new(SimulatedClock(simulator.clock().clone()));
         let engine = Engine::new(Arc::clone(&store), settings, clock, cancel);
         let source = source(&simulator)?;

@@ -98,7 +98,7 @@ pub async fn run(
         None => {
             let seen = view::Seen { reports: &reports, open: &open, drained: &drained };
             view::print(&session, seen, *style, out).await?;
-        },
+        }
     }
     if !reports.iter().all(ScanReport::is_complete) {
         return Ok(Exit::Incomplete);
@@ -139,10 +139,7 @@ async fn scan_all(
 
 /// Sends what is due, and what comes due while we wait. What a sink does not take stays queued
 /// for the agent or the next scan, so it is a warning and no failure.
-async fn deliver(
-    session: &Session,
-    sinks: Vec<Box<dyn Sink>>,
-) -> anyhow::Result<Vec<Drained>> {
+async fn deliver(session: &Session, sinks: Vec<Box<dyn Sink>>) -> anyhow::Result<Vec<Drained>> {
     let (store, clock) = (Arc::clone(&session.store), Arc::new(SystemClock));
     let drained = Deliverer::new(store, sinks, clock, Pace::default()).drain(PATIENCE).await?;
     for sink in drained.iter().filter(|sink| sink.queue.pending > 0) {

@@ -31,9 +31,9 @@ pub fn text_checks() -> BTreeMap<&'static str, TextCheck> {
         text.parse::<SecretRef>().map(drop).map_err(|error| error.to_string())
     });
     checks.insert("socket-address", |text| {
-        text.parse::<SocketAddr>().map(drop).map_err(|_| {
-            "expected an address and a port, for example `127.0.0.1:9464`".to_owned()
-        })
+        text.parse::<SocketAddr>()
+            .map(drop)
+            .map_err(|_| "expected an address and a port, for example `127.0.0.1:9464`".to_owned())
     });
     checks
 }

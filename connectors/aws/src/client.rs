@@ -30,6 +30,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use futures::future::BoxFuture;
 use headcount_sdk::governor::{Governor, Limits};
 use headcount_sdk::{Priority, ScanContext, ScanError};
 use jiff::{SignedDuration, Timestamp};
@@ -121,34 +122,45 @@ struct Line {
 
 impl Line {
     /// Makes one call in its turn. A throttle stops everybody in this line for a while.
-    async fn call<T, E>(
-        &self,
+    ///
+    /// Boxed here, once for all operations: the SDK's futures are so large that a few of them
+    /// inside each other outgrow a thread's stack.
+    fn call<'a, T, E, F>(
+        &'a self,
         operation: &'static str,
-        send: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-    ) -> Result<T, SdkError<E, HttpResponse>>
+        send: F,
+    ) -> BoxFuture<'a, Result<T, SdkError<E, HttpResponse>>>
     where
-        E: ProvideErrorMetadata,
+        T: Send,
+        E: ProvideErrorMetadata + Send + Sync,
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send + 'a,
     {
-        let _turn = self.governor.turn(self.priority).await;
-        self.calls.fetch_add(1, Ordering::Relaxed);
-        let answer = send.await;
-        if let Err(failure) = &answer
-            && matches!(error::scan_error(operation, failure), ScanError::Throttled { .. })
-        {
-            self.governor.back_off(self.pause);
-        }
-        answer
+        let send = Box::pin(send);
+        Box::pin(async move {
+            let _turn = self.governor.turn(self.priority).await;
+            self.calls.fetch_add(1, Ordering::Relaxed);
+            let answer = send.await;
+            if let Err(failure) = &answer
+                && matches!(error::scan_error(operation, failure), ScanError::Throttled { .. })
+            {
+                self.governor.back_off(self.pause);
+            }
+            answer
+        })
     }
 
-    async fn read<T, E>(
-        &self,
+    fn read<'a, T, E, F>(
+        &'a self,
         operation: &'static str,
-        send: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-    ) -> Result<T, ScanError>
+        send: F,
+    ) -> impl Future<Output = Result<T, ScanError>> + Send + 'a
     where
-        E: ProvideErrorMetadata,
+        T: Send + 'a,
+        E: ProvideErrorMetadata + Send + Sync + 'a,
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send + 'a,
     {
-        self.call(operation, send).await.map_err(|failure| error::scan_error(operation, &failure))
+        let answer = self.call(operation, send);
+        async move { answer.await.map_err(|failure| error::scan_error(operation, &failure)) }
     }
 }
 
@@ -360,7 +372,7 @@ impl Cloud {
             loader =
                 loader.credentials_provider(SharedCredentialsProvider::new(credentials.clone()));
         }
-        loader.load().await
+        Box::pin(loader.load()).await
     }
 
     /// The queue of the agent's own credentials. Its calls are not counted against an account.

@@ -119,12 +119,14 @@ struct Reach {
     text: String,
     /// Only on whoever makes the request: `…:user/${aws:username}`.
     own: bool,
+    /// On roles by pattern. One named role is how services are meant to be given theirs.
+    roles: bool,
 }
 
 fn reach(statement: &Value) -> Option<Reach> {
     if let Some(excluded) = field(statement, "NotResource") {
         let text = format!("everything but {}", strings(excluded)?.join(", "));
-        return Some(Reach { everything: true, text, own: false });
+        return Some(Reach { everything: true, text, own: false, roles: true });
     }
     let resources = strings(field(statement, "Resource")?)?;
     let everything = resources.iter().any(|r| matches!(*r, "*" | "arn:*" | "arn:aws:*"));
@@ -135,7 +137,8 @@ fn reach(statement: &Value) -> Option<Reach> {
         [one] => (*one).to_owned(),
         many => format!("{} resources", many.len()),
     };
-    Some(Reach { everything, text, own })
+    let roles = everything || resources.iter().any(|r| r.contains(":iam:") && r.contains('*'));
+    Some(Reach { everything, text, own, roles })
 }
 
 fn denies_everything(statement: &Value) -> bool {
@@ -204,9 +207,7 @@ struct Allowed {
 
 impl Allowed {
     fn note(&mut self, action: &str, reach: &Reach) {
-        // Passing one named role is how services are meant to be given theirs.
-        let open_ended = reach.text.contains('*') || reach.text.ends_with(" resources");
-        self.passes_roles |= open_ended && actions::matches(action, "iam:PassRole");
+        self.passes_roles |= reach.roles && actions::matches(action, "iam:PassRole");
         if self.runs_code.is_none() {
             self.runs_code = actions::RUNS_AS_ROLE
                 .iter()

@@ -21,8 +21,7 @@ impl Cast {
     /// The first two member accounts; the management account where there are none.
     pub fn of(organization: &Organization) -> Self {
         let management = organization.management().to_owned();
-        let mut members =
-            organization.accounts().keys().filter(|id| **id != management).cloned();
+        let mut members = organization.accounts().keys().filter(|id| **id != management).cloned();
         let production = members.next().unwrap_or_else(|| management.clone());
         let sandbox = members.next().unwrap_or(management);
         Self { production, sandbox }
@@ -96,9 +95,11 @@ pub static DAY: &[Hour] = &[
     Hour {
         what: "someone signs the user: Owner = team-release",
         later: HOUR,
-        change: |org, cast| {
-            org.tag(&cast.production, Holder::User(BOT), "Owner", "team-release")
-        },
+        change: |org, cast| org.tag(&cast.production, Holder::User(BOT), "Owner", "team-release"),
     },
-    Hour { what: "four months pass in which nobody uses anything", later: SEASON, change: |_, _| Ok(()) },
+    Hour {
+        what: "four months pass in which nobody uses anything",
+        later: SEASON,
+        change: |_, _| Ok(()),
+    },
 ];

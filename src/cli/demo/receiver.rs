@@ -41,8 +41,7 @@ impl Receiver {
             webhook: Arc::new(Webhook::new(secret)?),
             url: format!("http://{}/findings", listener.local_addr()?),
         };
-        let routes =
-            Router::new().route("/findings", post(receive)).with_state(receiver.clone());
+        let routes = Router::new().route("/findings", post(receive)).with_state(receiver.clone());
         tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, routes).await {
                 tracing::error!(%error, "the demo's receiver stopped");

@@ -49,10 +49,7 @@ pub async fn write(
     Ok(())
 }
 
-async fn by_id(
-    session: &Session,
-    ids: Vec<RecordId>,
-) -> anyhow::Result<BTreeMap<String, Record>> {
+async fn by_id(session: &Session, ids: Vec<RecordId>) -> anyhow::Result<BTreeMap<String, Record>> {
     let records = session.store.records(&ids).await?;
     Ok(records.into_iter().map(|record| (record.id().to_string(), record)).collect())
 }

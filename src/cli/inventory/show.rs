@@ -79,8 +79,12 @@ async fn incoming(
     session
         .each_record(&filter, |other| {
             let seen = &other.observation;
-            let mut kinds: Vec<&'static str> =
-                seen.links.iter().filter(|l| leads_to(l, record)).map(|l| l.kind.as_str()).collect();
+            let mut kinds: Vec<&'static str> = seen
+                .links
+                .iter()
+                .filter(|l| leads_to(l, record))
+                .map(|l| l.kind.as_str())
+                .collect();
             if seen.parent.as_ref() == Some(record.id()) {
                 kinds.push("belongs_to");
             }

@@ -151,7 +151,14 @@ impl Screen<'_> {
     fn section(&self, heading: &str, rules: &[&str], out: &mut dyn Write) -> Printed {
         let total = section(self.open, rules).count();
         let more = match total {
-            0 => return writeln!(out, "\n{}  {}", self.style.bold(heading), self.style.green("none")),
+            0 => {
+                return writeln!(
+                    out,
+                    "\n{}  {}",
+                    self.style.bold(heading),
+                    self.style.green("none")
+                );
+            }
             n if n > SHOWN => format!("{n}, the first {SHOWN}:"),
             n => n.to_string(),
         };
@@ -251,7 +258,10 @@ impl Screen<'_> {
         }
         let worst = SECTIONS.iter().find_map(|(_, rules)| section(self.open, rules).next());
         if let Some(finding) = worst.or(self.open.first()) {
-            hint(format!("headcount explain {}", finding.rule), "why it matters, and how to fix it");
+            hint(
+                format!("headcount explain {}", finding.rule),
+                "why it matters, and how to fix it",
+            );
             if self.subjects.contains_key(&finding.subject) {
                 let subject = word(&finding.subject_name).unwrap_or(&finding.subject);
                 hint(format!("headcount inventory show {subject}"), "everything known of it");

@@ -292,7 +292,7 @@ mod tests {
     #[test]
     fn only_changed_new_and_crowded_rows_are_listed() {
         let known = kept(Some("a"), "s1");
-        let none = PerUser::default();
+        let none = PerUser::<u8>::default();
         assert!(matches!(known.plan("u", Some(&shown("a", true)), None), Plan::Keep(_)));
         assert_eq!(known.plan("u", Some(&shown("b", true)), None), Plan::List);
         assert_eq!(known.plan("u", Some(&shown("b", false)), None), Plan::List);

@@ -22,22 +22,33 @@ pub fn rules() -> &'static [&'static dyn Rule] {
 
 /// What can be said of each connector without calling its source, sorted by name.
 #[must_use]
-pub fn manifests() -> &'static [&'static Manifest] {
-    static MANIFESTS: &[&Manifest] = &[
+pub fn manifests() -> Vec<&'static Manifest> {
+    vec![
         #[cfg(feature = "aws")]
         &headcount_aws::MANIFEST,
-    ];
-    MANIFESTS
+    ]
 }
 
-/// The permissions that a connector needs, in the form in which its source grants them.
+/// What a connector must be allowed, in the form in which its source grants it. `None` = there is
+/// no such connector.
 #[must_use]
-pub fn permissions(connector: &str) -> Option<String> {
-    match connector {
+pub fn permissions(connector: &str, who: Who<'_>) -> Option<serde_json::Value> {
+    match (connector, who) {
         #[cfg(feature = "aws")]
-        "aws" => Some(format!("{:#}\n", headcount_aws::iam_policy())),
+        ("aws", Who::Reader) => Some(headcount_aws::iam_policy()),
+        #[cfg(feature = "aws")]
+        ("aws", Who::Agent { role }) => Some(headcount_aws::agent_policy(role)),
         _ => None,
     }
+}
+
+/// Whose permissions are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who<'a> {
+    /// Whoever reads one account.
+    Reader,
+    /// The agent that assumes a role of this name in every account it reads.
+    Agent { role: &'a str },
 }
 
 /// A source, ready to be scanned. Calls nothing yet.

@@ -36,7 +36,10 @@ const FIRST: [&str; 14] = [
 ];
 
 /// Values for keys that must be given, and for those whose default is to be absent.
-const SAMPLES: [(&str, &str); 11] = [
+const SAMPLES: [(&str, &str); 14] = [
+    ("enabled", "false"),
+    ("source", "aws"),
+    ("allow_cidrs", "[\"127.0.0.0/8\"]"),
     ("name", "example"),
     ("url", "https://hooks.example.com/headcount"),
     ("secrets", "[\"env:HEADCOUNT_WEBHOOK_SECRET\"]"),
@@ -60,14 +63,13 @@ pub fn text() -> String {
     let mut lines: Vec<String> = Vec::new();
     writer.object(schema(), &mut lines);
     let mut text = HEAD.to_owned();
+    let mut is_in_comment = false;
     for line in &lines {
         // A top-level key and its comment form a paragraph.
-        let starts = line.starts_with('#') && !text.ends_with("#\n");
-        let previous_is_comment =
-            text.lines().next_back().is_some_and(|previous| previous.starts_with('#'));
-        if starts && !previous_is_comment {
+        if line.starts_with('#') && !is_in_comment {
             text.push('\n');
         }
+        is_in_comment = line.starts_with('#');
         text.push_str(line.trim_end());
         text.push('\n');
     }
@@ -129,19 +131,8 @@ impl Writer {
             return out.extend(indented(inner));
         }
         match schema.get("items").map(|items| self.follow(items)) {
-            Some(items) if items.get("properties").is_some() => {
-                let mut entries = Vec::new();
-                self.entries(items, &mut entries);
-                if default.is_none() {
-                    out.push(format!("{key}:"));
-                    out.extend(indented(entries));
-                } else {
-                    out.push(format!("{key}: []"));
-                    if self.explained.insert(format!("entry of {key}")) {
-                        out.push(format!("# {key}:"));
-                        out.extend(commented(indented(entries)));
-                    }
-                }
+            Some(items) if items.get("properties").or(items.get("oneOf")).is_some() => {
+                self.list(key, items, default.is_some(), out);
             }
             _ => {
                 let value = default.map(inline).or_else(|| sample(key)).or_else(|| example(schema));
@@ -153,6 +144,29 @@ impl Writer {
                 }
                 self.alternatives(key, schema, out);
             }
+        }
+    }
+
+    /// A list of objects: entries, or an empty list with an entry as a comment.
+    fn list(
+        &mut self,
+        key: &str,
+        items: &'static Schema,
+        is_empty_by_default: bool,
+        out: &mut Vec<String>,
+    ) {
+        if !is_empty_by_default {
+            out.push(format!("{key}:"));
+            let mut entries = Vec::new();
+            self.entries(items, &mut entries);
+            return out.extend(indented(entries));
+        }
+        out.push(format!("{key}: []"));
+        if self.explained.insert(format!("entry of {key}")) {
+            let mut entries = Vec::new();
+            self.entries(items, &mut entries);
+            out.push(format!("# {key}:"));
+            out.extend(commented(indented(entries)));
         }
     }
 
@@ -172,9 +186,6 @@ impl Writer {
             self.object(items, &mut shared);
             lines.extend(shared);
             self.object(variant, &mut lines);
-            if let Some(target) = variant.get("$ref") {
-                let _ = target;
-            }
             out.extend(entry(lines));
         }
     }

@@ -168,10 +168,8 @@ impl Screen<'_> {
             let record = self.subjects.get(&finding.subject);
             table.add_row(vec![
                 style::severity(finding.severity),
-                Cell::new(style::short(&finding.subject_name, 40)),
-                Cell::new(record.map_or("", |r| r.scope.place.as_str())),
+                Cell::new(style::short(&finding.title, 90)),
                 Cell::new(record.map_or_else(String::new, owner)),
-                Cell::new(style::short(&finding.title, 80)),
             ]);
         }
         write!(out, "{}", style::lines(table, 2))
@@ -290,7 +288,7 @@ fn word(name: &str) -> Option<&str> {
 
 fn owner(record: &Record) -> String {
     match &record.owner {
-        Some(_) => inventory::owner(record),
+        Some(_) => format!("owner {}", inventory::owner(record)),
         None => "no owner".to_owned(),
     }
 }

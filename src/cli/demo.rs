@@ -104,7 +104,7 @@ async fn play(
     writeln!(
         out,
         "{}",
-        style.bold(&format!(
+        style.bold(format!(
             "A simulated organisation of {} AWS accounts answers on {}.",
             args.accounts,
             stage.simulator.url()
@@ -171,8 +171,8 @@ impl Stage {
             *self.verified.entry(event.kind.clone()).or_default() += 1;
         }
         let now = self.simulator.clock().now().strftime("%Y-%m-%d %H:%M");
-        writeln!(out, "{}  {}", style.dim(&now.to_string()), style.bold(what))?;
-        writeln!(out, "    {}", style.dim(&summary(&report, self.simulator.calls().total())))?;
+        writeln!(out, "{}  {}", style.dim(now.to_string()), style.bold(what))?;
+        writeln!(out, "    {}", style.dim(summary(&report, self.simulator.calls().total())))?;
         self.short_scopes(&report, style, out)?;
         print_received(&received, style, out)?;
         if report.is_baseline {

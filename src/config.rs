@@ -65,7 +65,7 @@ impl Default for Config {
         Self {
             agent: Name::fixed("headcount"),
             data_dir: PathBuf::from("./headcount-data"),
-            sources: vec![SourceConfig::ambient()],
+            sources: SourceConfig::ambient(),
             sinks: Vec::new(),
             rules: RuleConfig::default(),
             brake: BrakeConfig::default(),
@@ -133,7 +133,7 @@ impl Config {
     pub fn parse(text: &str, file: &str) -> Result<Self, ConfigError> {
         let fail = |problems| ConfigError { file: file.to_owned(), problems };
         let node = Node::parse(text).map_err(|p| fail(vec![p]))?;
-        let problems = check::check(&node, &schema::schema(), &schema::text_checks());
+        let problems = check::check(&node, schema::schema(), &schema::text_checks());
         if !problems.is_empty() {
             return Err(fail(problems));
         }
@@ -158,7 +158,8 @@ impl Config {
         let mut problems = Vec::new();
         for list in ["sources", "sinks"] {
             let mut names = BTreeSet::new();
-            for (number, item) in node.get(list).map(Node::items).unwrap_or_default().iter().enumerate()
+            for (number, item) in
+                node.get(list).map(Node::items).unwrap_or_default().iter().enumerate()
             {
                 let Some(name) = item.get("name") else { continue };
                 let text = name.text().unwrap_or_default();
@@ -168,6 +169,14 @@ impl Config {
                     problems.push(Problem::new(Some(name.at), &path, message));
                 }
             }
+        }
+        for (number, source) in self.sources.iter().enumerate() {
+            let Some(fault) = source.connector.fault() else { continue };
+            let path = format!("sources[{number}]");
+            // The connector begins with the key that it means.
+            let key = fault.split([' ', ':']).next().unwrap_or_default();
+            let at = node.nearest(&path).nearest(key).at;
+            problems.push(Problem::new(Some(at), &path, fault));
         }
         for mistake in self.rules.validate().err().unwrap_or_default() {
             let (path, message) = mistake.split_once(": ").unwrap_or(("rules", &mistake));

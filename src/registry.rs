@@ -4,8 +4,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use headcount_core::rules::{self, Rule};
-use headcount_sdk::Manifest;
+use headcount_sdk::{Connector, Manifest};
 
 use crate::config::{Config, ConnectorConfig, SourceConfig};
 use crate::deliver::{self, Sink};
@@ -21,21 +22,45 @@ pub fn rules() -> &'static [&'static dyn Rule] {
 
 /// What can be said of each connector without calling its source, sorted by name.
 #[must_use]
-pub fn manifests() -> &'static [&'static Manifest] {
-    &[]
+pub fn manifests() -> Vec<&'static Manifest> {
+    vec![
+        #[cfg(feature = "aws")]
+        &headcount_aws::MANIFEST,
+    ]
 }
 
-/// The permissions that a connector needs, in the form in which its source grants them.
+/// What a connector must be allowed, in the form in which its source grants it. `None` = there is
+/// no such connector.
 #[must_use]
-pub fn permissions(_connector: &str) -> Option<String> {
-    None
+pub fn permissions(connector: &str, who: Who<'_>) -> Option<serde_json::Value> {
+    match (connector, who) {
+        #[cfg(feature = "aws")]
+        ("aws", Who::Reader) => Some(headcount_aws::iam_policy()),
+        #[cfg(feature = "aws")]
+        ("aws", Who::Agent { role }) => Some(headcount_aws::agent_policy(role)),
+        _ => None,
+    }
+}
+
+/// Whose permissions are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who<'a> {
+    /// Whoever reads one account.
+    Reader,
+    /// The agent that assumes a role of this name in every account it reads.
+    Agent { role: &'a str },
 }
 
 /// A source, ready to be scanned. Calls nothing yet.
-pub async fn source(config: &SourceConfig) -> anyhow::Result<Source> {
-    match &config.connector {
-        ConnectorConfig::Aws(_) => anyhow::bail!("source {}: not built yet", config.name),
-    }
+pub fn source(config: &SourceConfig) -> anyhow::Result<Source> {
+    let connector: Arc<dyn Connector> = match &config.connector {
+        #[cfg(feature = "aws")]
+        ConnectorConfig::Aws(aws) => Arc::new(
+            headcount_aws::AwsConnector::new(aws.clone())
+                .with_context(|| format!("source {}", config.name))?,
+        ),
+    };
+    Ok(Source { name: config.name.to_string(), connector })
 }
 
 /// Every configured sink; reads their secrets.

@@ -136,7 +136,7 @@ pub struct RecordFilter {
     pub at: Option<Timestamp>,
 }
 
-/// One version of a record.
+/// One version of a record, with the use and the owner that held last while it was valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Version {
     pub record: Record,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 use comfy_table::{Cell, Color};
 use headcount_sdk::manifest::{Manifest, Need};
-use headcount_sdk::{MemoryCache, Memo, Pass, Priority, Probe, ProbeOutcome, ScanContext};
+use headcount_sdk::{Memo, MemoryCache, Pass, Priority, Probe, ProbeOutcome, ScanContext};
 use serde::Serialize;
 
 use super::format::PageFormat;
@@ -82,7 +82,7 @@ async fn probe_sources(config: &Config) -> Vec<Line> {
     let mut lines = Vec::new();
     for source in &config.sources {
         let name = source.name.to_string();
-        match registry::source(source).await {
+        match registry::source(source) {
             Ok(built) => {
                 let cx = context(&built.name);
                 let manifest = built.connector.manifest();

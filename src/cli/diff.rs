@@ -74,12 +74,7 @@ pub async fn run(
     Ok(Exit::Ok)
 }
 
-fn table(
-    drift: &[PastDrift],
-    span: &str,
-    style: Style,
-    out: &mut dyn Write,
-) -> anyhow::Result<()> {
+fn table(drift: &[PastDrift], span: &str, style: Style, out: &mut dyn Write) -> anyhow::Result<()> {
     if drift.is_empty() {
         writeln!(out, "Nothing changed between {span}.")?;
         return Ok(());

@@ -120,7 +120,9 @@ async fn run_list(
     match args.format.lines() {
         Some(format) => {
             let mut lines = Lines::new(format, out);
-            session.each_record(&filter, |record| Ok(lines.write(&RecordLine::from(record))?)).await?;
+            session
+                .each_record(&filter, |record| Ok(lines.write(&RecordLine::from(record))?))
+                .await?;
             lines.finish::<RecordLine<'_>>()?;
         }
         None => table(session, &filter, style, out).await?,

@@ -282,7 +282,7 @@ pub struct Lines<'w> {
 enum Form<'w> {
     Json(&'w mut (dyn Write + Send)),
     Ndjson(&'w mut (dyn Write + Send)),
-    Csv(csv::Writer<&'w mut (dyn Write + Send)>),
+    Csv(Box<csv::Writer<&'w mut (dyn Write + Send)>>),
 }
 
 impl<'w> Lines<'w> {
@@ -290,7 +290,7 @@ impl<'w> Lines<'w> {
         let form = match format {
             LineFormat::Json => Form::Json(out),
             LineFormat::Ndjson => Form::Ndjson(out),
-            LineFormat::Csv => Form::Csv(csv::Writer::from_writer(out)),
+            LineFormat::Csv => Form::Csv(Box::new(csv::Writer::from_writer(out))),
         };
         Self { form, written: 0 }
     }

@@ -17,7 +17,8 @@ impl Bar {
         if !std::io::stderr().is_terminal() {
             return Self(ProgressBar::hidden());
         }
-        let bar = ProgressBar::new_spinner().with_message("signing in").with_prefix(source.to_owned());
+        let bar =
+            ProgressBar::new_spinner().with_message("signing in").with_prefix(source.to_owned());
         if let Ok(style) = ProgressStyle::with_template("{spinner:.cyan} {prefix}  {msg}") {
             bar.set_style(style);
         }

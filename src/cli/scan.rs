@@ -69,8 +69,8 @@ pub async fn run(
     let sinks = registry::sinks(&session.config)?;
     let cancel = CancellationToken::new();
     stop_on_signal(cancel.clone());
-    let reports = scan_all(&session, &sources, cancel).await?;
-    let drained = deliver(&session, sinks).await?;
+    let reports = scan_all(&session, &sources, cancel.clone()).await?;
+    let drained = deliver(&session, sinks, &cancel).await?;
 
     let mut open = Vec::new();
     for source in &sources {
@@ -98,7 +98,7 @@ pub async fn run(
         None => {
             let seen = view::Seen { reports: &reports, open: &open, drained: &drained };
             view::print(&session, seen, *style, out).await?;
-        },
+        }
     }
     if !reports.iter().all(ScanReport::is_complete) {
         return Ok(Exit::Incomplete);
@@ -130,7 +130,7 @@ async fn scan_all(
     );
     let mut reports = Vec::new();
     for config in session.config.sources.iter().filter(|s| names.contains(&s.name.to_string())) {
-        let source = registry::source(config).await?;
+        let source = registry::source(config)?;
         let bar = Bar::on_stderr(&source.name);
         reports.push(engine.scan(&source, &bar).await?);
     }
@@ -142,9 +142,11 @@ async fn scan_all(
 async fn deliver(
     session: &Session,
     sinks: Vec<Box<dyn Sink>>,
+    cancel: &CancellationToken,
 ) -> anyhow::Result<Vec<Drained>> {
     let (store, clock) = (Arc::clone(&session.store), Arc::new(SystemClock));
-    let drained = Deliverer::new(store, sinks, clock, Pace::default()).drain(PATIENCE).await?;
+    let deliverer = Deliverer::new(store, sinks, clock, Pace::default());
+    let drained = deliverer.drain_until(PATIENCE, cancel).await?;
     for sink in drained.iter().filter(|sink| sink.queue.pending > 0) {
         tracing::warn!(
             sink = sink.sink,

@@ -10,9 +10,9 @@ use super::session::Session;
 use super::style::{self, Style, safe};
 use super::time::{self, Moment};
 use super::{Exit, Globals, UsageError};
-use crate::deliver;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, SinkConfig};
+use crate::deliver;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -83,11 +83,7 @@ fn known<'a>(config: &'a Config, name: &str) -> Result<&'a SinkConfig, UsageErro
     })
 }
 
-async fn list(
-    globals: &Globals,
-    style: Style,
-    out: &mut (dyn Write + Send),
-) -> anyhow::Result<()> {
+async fn list(globals: &Globals, style: Style, out: &mut (dyn Write + Send)) -> anyhow::Result<()> {
     let session = Session::to_read(globals).await?;
     if session.config.sinks.is_empty() {
         writeln!(out, "No sinks are configured: findings stay in the inventory.")?;

@@ -186,9 +186,8 @@ impl<'a> Checker<'a> {
                             .iter()
                             .filter(|(k, _)| joined.properties.contains_key(k.name.as_str()))
                             .count();
-                        let has_required = entries
-                            .iter()
-                            .any(|(k, _)| joined.required.contains(k.name.as_str()));
+                        let has_required =
+                            entries.iter().any(|(k, _)| joined.required.contains(k.name.as_str()));
                         (entries.len() - known) + usize::from(!has_required)
                     }
                     _ => 0,
@@ -248,14 +247,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn text(
-        &self,
-        at: Place,
-        text: &str,
-        joined: &Joined<'a>,
-        path: &str,
-        out: &mut Vec<Problem>,
-    ) {
+    fn text(&self, at: Place, text: &str, joined: &Joined<'a>, path: &str, out: &mut Vec<Problem>) {
         if let Some(fixed) = &joined.fixed
             && !fixed.contains(&text)
         {
@@ -323,8 +315,7 @@ fn by_text<'a>(
     path: &str,
 ) -> Result<Option<&'a Schema>, Problem> {
     let open = fitting.iter().find(|(_, j)| j.fixed.is_none());
-    let exact =
-        fitting.iter().find(|(_, j)| j.fixed.as_ref().is_some_and(|f| f.contains(&text)));
+    let exact = fitting.iter().find(|(_, j)| j.fixed.as_ref().is_some_and(|f| f.contains(&text)));
     match exact.or(open) {
         Some((schema, _)) => Ok(Some(schema)),
         None => {

@@ -20,9 +20,7 @@ impl Name {
     /// Why a text is no name.
     pub fn check(text: &str) -> Result<(), String> {
         let first = text.bytes().next().is_some_and(|b| b != b'-');
-        let rest = text
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        let rest = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         if first && rest && text.len() <= 63 {
             Ok(())
         } else {

@@ -31,9 +31,9 @@ pub fn text_checks() -> BTreeMap<&'static str, TextCheck> {
         text.parse::<SecretRef>().map(drop).map_err(|error| error.to_string())
     });
     checks.insert("socket-address", |text| {
-        text.parse::<SocketAddr>().map(drop).map_err(|_| {
-            "expected an address and a port, for example `127.0.0.1:9464`".to_owned()
-        })
+        text.parse::<SocketAddr>()
+            .map(drop)
+            .map_err(|_| "expected an address and a port, for example `127.0.0.1:9464`".to_owned())
     });
     checks
 }
@@ -42,6 +42,11 @@ fn build() -> Schema {
     let mut root = Schema::from(schemars::schema_for!(Config));
     root["title"] = json!("Headcount configuration");
     let definitions = Schema::from(schemars::schema_for!(RuleSettings));
+    for sink in ["WebhookSink", "FileSink", "StdoutSink"] {
+        if let Some(name) = root.pointer_mut(&format!("/$defs/{sink}/properties/name")) {
+            name["pattern"] = json!(Name::PATTERN);
+        }
+    }
     root["properties"]["rules"] = rules(&root["properties"]["rules"], &definitions);
     if let Some(defs) = root.get_mut("$defs").and_then(Schema::as_object_mut) {
         defs.remove("RuleSettings");
@@ -76,7 +81,7 @@ fn rule_settings(meta: &Meta, settings: &Schema) -> Schema {
         own.insert(key.to_owned(), property);
     };
     put("enabled", json!(true), None);
-    put("severity", json!(meta.severity.as_str()), None);
+    put("severity", Schema::Null, None);
     for setting in meta.settings {
         match setting {
             Setting::Days { default, about } => put("days", json!(default), Some(about)),
@@ -85,6 +90,11 @@ fn rule_settings(meta: &Meta, settings: &Schema) -> Schema {
             }
             Setting::TrustedAccounts { about } => put("trusted_accounts", json!([]), Some(about)),
         }
+    }
+    if let Some(severity) = own.get_mut("severity").and_then(Schema::as_object_mut) {
+        // No default: the rule may report some subjects at another severity than its usual one.
+        severity.remove("default");
+        severity.insert("examples".to_owned(), json!([meta.severity.as_str()]));
     }
     let mut each = own.clone();
     for property in each.values_mut().filter_map(Schema::as_object_mut) {

@@ -26,40 +26,32 @@ pub struct SourceConfig {
 pub enum ConnectorConfig {
     /// An AWS account, several, or an organisation.
     #[cfg(feature = "aws")]
-    Aws(AwsConfig),
+    Aws(headcount_aws::Config),
 }
 
-#[cfg(feature = "aws")]
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct AwsConfig {
-    /// Which accounts are read.
-    pub accounts: Accounts,
-    /// Send every call to this address instead of the regional AWS endpoints, for example to a
-    /// test server.
-    pub endpoint_url: Option<String>,
-}
-
-#[cfg(feature = "aws")]
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case", untagged)]
-pub enum Accounts {
-    #[default]
-    Ambient,
-    Roles {
-        roles: Vec<String>,
-        external_id: Option<String>,
-    },
+impl ConnectorConfig {
+    /// What the connector itself finds wrong: the key, as far as it names one, and the remedy.
+    #[must_use]
+    pub fn fault(&self) -> Option<String> {
+        match self {
+            #[cfg(feature = "aws")]
+            Self::Aws(config) => config.validate().err().map(|error| error.to_string()),
+        }
+    }
 }
 
 impl SourceConfig {
-    /// The account of the credentials that the environment already has.
+    /// What is counted when nothing is configured: the account of the credentials that the
+    /// environment already has.
     #[must_use]
-    pub fn ambient() -> Self {
-        Self {
-            name: Name::fixed("aws"),
-            schedule: Schedule::default(),
-            connector: ConnectorConfig::Aws(AwsConfig::default()),
-        }
+    pub fn ambient() -> Vec<Self> {
+        vec![
+            #[cfg(feature = "aws")]
+            Self {
+                name: Name::fixed("aws"),
+                schedule: Schedule::default(),
+                connector: ConnectorConfig::Aws(headcount_aws::Config::default()),
+            },
+        ]
     }
 }

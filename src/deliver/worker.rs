@@ -120,9 +120,19 @@ impl Deliverer {
         join_all(tasks).await;
     }
 
-    /// Delivers what is due, and what comes due within `patience`; then says what remains.
+    /// Attempts everything that is due, and again what comes due within `patience`; then says what
+    /// remains.
     pub async fn drain(&self, patience: SignedDuration) -> Result<Vec<Drained>, StoreError> {
-        let each = self.workers.iter().map(|worker| worker.drain(patience));
+        self.drain_until(patience, &CancellationToken::new()).await
+    }
+
+    /// As [`Self::drain`], but ends early in order when told to stop.
+    pub async fn drain_until(
+        &self,
+        patience: SignedDuration,
+        stop: &CancellationToken,
+    ) -> Result<Vec<Drained>, StoreError> {
+        let each = self.workers.iter().map(|worker| worker.drain(patience, stop));
         join_all(each).await.into_iter().collect()
     }
 }
@@ -186,63 +196,46 @@ impl Worker {
                 Ok(Step::Idle(until)) => until,
                 Err(_) => self.clock.now().checked_add(PAUSE).ok(),
             };
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = self.wake.notified() => {}
-                () = tokio::time::sleep(self.until(until).min(LOOK)) => {}
-            }
+            self.rest(until, stop).await;
         }
     }
 
-    async fn drain(&self, patience: SignedDuration) -> Result<Drained, StoreError> {
+    async fn drain(
+        &self,
+        patience: SignedDuration,
+        stop: &CancellationToken,
+    ) -> Result<Drained, StoreError> {
         let deadline = self.clock.now().checked_add(patience).unwrap_or(Timestamp::MAX);
-        let stop = CancellationToken::new();
-        let mut drained = Drained {
-            sink: self.sink.name().to_owned(),
-            delivered: 0,
-            failed: 0,
-            error: None,
-            queue: QueueState::default(),
-        };
-        let steps = async {
-            loop {
-                match self.step(&stop).await? {
-                    Step::Attempted(tally) => {
-                        drained.delivered += tally.delivered;
-                        drained.failed += tally.failed;
-                        drained.error = tally.error.map(|e| e.to_string()).or(drained.error.take());
-                    }
-                    Step::Idle(Some(until)) if until <= deadline && !stop.is_cancelled() => {
-                        tokio::select! {
-                            () = stop.cancelled() => {}
-                            () = self.wake.notified() => {}
-                            () = tokio::time::sleep(self.until(Some(until))) => {}
-                        }
-                    }
-                    Step::Idle(_) => return Ok(()),
+        let (mut delivered, mut failed, mut error) = (0, 0, None);
+        while !stop.is_cancelled() {
+            match self.step(stop).await? {
+                Step::Attempted(tally) => {
+                    delivered += tally.delivered;
+                    failed += tally.failed;
+                    error = tally.error.or(error);
                 }
-                if stop.is_cancelled() {
-                    return Ok(());
-                }
+                Step::Idle(Some(until)) if until <= deadline => self.rest(Some(until), stop).await,
+                Step::Idle(_) => break,
             }
-        };
-        let timer = async {
-            tokio::time::sleep(self.until(Some(deadline))).await;
-            stop.cancel();
-            std::future::pending().await
-        };
-        tokio::select! {
-            result = steps => result?,
-            () = timer => {}
         }
-        drained.queue = self.store.queue(self.sink.name()).await?;
-        Ok(drained)
+        Ok(Drained {
+            sink: self.sink.name().to_owned(),
+            delivered,
+            failed,
+            error: error.map(|error| error.to_string()),
+            queue: self.store.queue(self.sink.name()).await?,
+        })
     }
 
-    /// How long it is until `at`.
-    fn until(&self, at: Option<Timestamp>) -> Duration {
-        let wait = at.map(|at| at.duration_since(self.clock.now()));
-        wait.map_or(Duration::MAX, |wait| Duration::try_from(wait).unwrap_or_default())
+    /// Waits until `until`, a wake-up, or the order to stop.
+    async fn rest(&self, until: Option<Timestamp>, stop: &CancellationToken) {
+        let wait = until.map(|until| until.duration_since(self.clock.now()));
+        let wait = wait.map_or(LOOK, |wait| Duration::try_from(wait).unwrap_or_default());
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = self.wake.notified() => {}
+            () = tokio::time::sleep(wait.min(LOOK)) => {}
+        }
     }
 
     /// Loads what is due, attempts it, and records what came of it.

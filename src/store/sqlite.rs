@@ -4,13 +4,14 @@
 //! awaited; a few others read, each request in one consistent view. A version's use and owner are
 //! the last that held while it was valid: they move without a new version.
 //!
-//! Each concern has its SQL in one file: [`records`] writes records, [`neighbourhood`] reads what
-//! a scan needs, [`query`] what people ask, [`findings`] and [`outbox`] what their names say,
-//! [`sources`] the rest. Start at `migrations/sqlite/0001_store.sql`.
+//! Each concern has its SQL in one file: [`records`] writes records and [`moving`] what moves in
+//! them, [`neighbourhood`] reads what a scan needs and [`query`] what people ask, [`findings`] and
+//! [`outbox`] do what their names say, [`sources`] the rest. Start at `migrations/sqlite/0001_store.sql`.
 
 mod codec;
 mod fault;
 mod findings;
+mod moving;
 mod neighbourhood;
 mod open;
 mod outbox;
@@ -124,8 +125,8 @@ async fn write_commit(conn: &mut SqliteConnection, commit: &Commit) -> Fallible<
     }
     records::remove(conn, commit).await?;
     records::write(conn, &mut numbers, commit).await?;
-    records::use_of(conn, &commit.used).await?;
-    records::judge(conn, commit).await?;
+    moving::use_of(conn, &commit.used).await?;
+    moving::judge(conn, commit).await?;
     query::write_drift(conn, &mut numbers, commit).await?;
     findings::write(conn, commit).await?;
     outbox::write(conn, commit).await

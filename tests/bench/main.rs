@@ -8,6 +8,7 @@
     clippy::expect_used,
     reason = "a benchmark that cannot go on should stop"
 )]
+#![allow(clippy::disallowed_methods, reason = "measures by the real clock")]
 
 mod agent;
 mod deliveries;

@@ -126,7 +126,8 @@ fn change(simulator: &Simulator, living: &mut Living, dice: &mut fastrand::Rng) 
             org.tag(&account, Holder::Role(&name), "owner", "team-jobs").unwrap();
         }
         3 => {
-            let keys: Vec<String> = living.iter().filter(|id| id.contains("access-key")).cloned().collect();
+            let keys: Vec<String> =
+                living.iter().filter(|id| id.contains("access-key")).cloned().collect();
             if let Some(id) = dice.choice(&keys) {
                 org.delete_access_key(id.rsplit('/').next().unwrap()).unwrap();
                 living.remove(id);
@@ -230,7 +231,9 @@ fn all_delivered(open: &[Value], received: &[Received]) {
 fn nothing_unnoticed(living: &Living, received: &[Received]) {
     let announced: BTreeSet<&str> = received
         .iter()
-        .filter(|r| matches!(r.rule(), Some("new-identity" | "new-credential" | "resurrected-identity")))
+        .filter(|r| {
+            matches!(r.rule(), Some("new-identity" | "new-credential" | "resurrected-identity"))
+        })
         .map(Received::subject)
         .collect();
     let missed: Vec<&String> =

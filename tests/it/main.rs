@@ -1,6 +1,12 @@
-//! Integration tests of the binary, one process for all of them.
+//! Integration tests of the binary, one process for all of them: one link instead of one per file.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail by panicking")]
+#![allow(clippy::disallowed_methods, reason = "looks at the agent from outside, by the real clock")]
 
+mod command_line;
+mod configuration;
+mod generated;
 mod kill;
 mod moto;
+mod seeded;
 mod support;
+mod tidy;

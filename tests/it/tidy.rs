@@ -49,7 +49,8 @@ type Law = fn(&File) -> Vec<String>;
 const MAX_LINES: usize = 700;
 
 fn opens_with_what_it_is_for(file: &File) -> Vec<String> {
-    let opens = !file.is_rust() || file.text.starts_with("//!");
+    let says = ["//!", "#![doc = include_str!("].iter().any(|says| file.text.starts_with(says));
+    let opens = !file.is_rust() || says;
     offence(opens, file, "the module does not open with `//!`: what it owns, what it refuses")
 }
 

@@ -21,8 +21,7 @@ impl Cast {
     /// The first two member accounts; the management account where there are none.
     pub fn of(organization: &Organization) -> Self {
         let management = organization.management().to_owned();
-        let mut members =
-            organization.accounts().keys().filter(|id| **id != management).cloned();
+        let mut members = organization.accounts().keys().filter(|id| **id != management).cloned();
         let production = members.next().unwrap_or_else(|| management.clone());
         let sandbox = members.next().unwrap_or(management);
         Self { production, sandbox }
@@ -73,20 +72,14 @@ pub static DAY: &[Hour] = &[
         },
     },
     Hour {
-        what: "the permission iam:ListRoles is taken away, and iam:GetAccountAuthorizationDetails",
+        what: "a permission is taken away in one account: iam:GetAccountAuthorizationDetails",
         later: HOUR,
-        change: |org, cast| {
-            org.deny(&cast.sandbox, "iam:ListRoles")?;
-            org.deny(&cast.sandbox, "iam:GetAccountAuthorizationDetails")
-        },
+        change: |org, cast| org.deny(&cast.sandbox, "iam:GetAccountAuthorizationDetails"),
     },
     Hour {
-        what: "the permissions come back",
+        what: "the permission comes back",
         later: HOUR,
-        change: |org, cast| {
-            org.allow(&cast.sandbox, "iam:ListRoles")?;
-            org.allow(&cast.sandbox, "iam:GetAccountAuthorizationDetails")
-        },
+        change: |org, cast| org.allow(&cast.sandbox, "iam:GetAccountAuthorizationDetails"),
     },
     Hour {
         what: "the user is deleted, and one of the same name is made",
@@ -96,9 +89,11 @@ pub static DAY: &[Hour] = &[
     Hour {
         what: "someone signs the user: Owner = team-release",
         later: HOUR,
-        change: |org, cast| {
-            org.tag(&cast.production, Holder::User(BOT), "Owner", "team-release")
-        },
+        change: |org, cast| org.tag(&cast.production, Holder::User(BOT), "Owner", "team-release"),
     },
-    Hour { what: "four months pass in which nobody uses anything", later: SEASON, change: |_, _| Ok(()) },
+    Hour {
+        what: "four months pass in which nobody uses anything",
+        later: SEASON,
+        change: |_, _| Ok(()),
+    },
 ];

@@ -16,7 +16,14 @@ pub struct Received {
     pub kind: String,
     pub rule: String,
     pub severity: String,
-    pub title: String,
+    pub message: String,
+}
+
+impl Received {
+    /// What happened: `opened`, `resolved`, `baseline` …
+    pub fn verb(&self) -> &str {
+        self.kind.trim_end_matches(".v1").rsplit('.').next().unwrap_or_default()
+    }
 }
 
 #[derive(Default)]
@@ -41,8 +48,7 @@ impl Receiver {
             webhook: Arc::new(Webhook::new(secret)?),
             url: format!("http://{}/findings", listener.local_addr()?),
         };
-        let routes =
-            Router::new().route("/findings", post(receive)).with_state(receiver.clone());
+        let routes = Router::new().route("/findings", post(receive)).with_state(receiver.clone());
         tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, routes).await {
                 tracing::error!(%error, "the demo's receiver stopped");
@@ -86,6 +92,6 @@ fn read(event: &serde_json::Value) -> Received {
         kind: text("/type"),
         rule: text("/data/finding_info/analytic/uid"),
         severity: text("/data/severity"),
-        title: text("/data/finding_info/title"),
+        message: text("/data/message"),
     }
 }

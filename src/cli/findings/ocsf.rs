@@ -36,7 +36,12 @@ pub async fn write(
             let scope = scope_of(&states, finding);
             let about = About { meta: rule.meta(), record, parent, scope };
             let event = finding_event(&envelope(session), &transition(finding), &about);
-            let event: serde_json::Value = serde_json::from_str(&event.body)?;
+            let mut event: serde_json::Value = serde_json::from_str(&event.body)?;
+            if let Some(metadata) = event["data"]["metadata"].as_object_mut() {
+                // These belong to a delivery, and this is none.
+                metadata.remove("sequence");
+                metadata.remove("correlation_uid");
+            }
             serde_json::to_writer(&mut *out, &event["data"])?;
             out.write_all(b"\n")?;
         }
@@ -44,10 +49,7 @@ pub async fn write(
     Ok(())
 }
 
-async fn by_id(
-    session: &Session,
-    ids: Vec<RecordId>,
-) -> anyhow::Result<BTreeMap<String, Record>> {
+async fn by_id(session: &Session, ids: Vec<RecordId>) -> anyhow::Result<BTreeMap<String, Record>> {
     let records = session.store.records(&ids).await?;
     Ok(records.into_iter().map(|record| (record.id().to_string(), record)).collect())
 }

@@ -22,7 +22,11 @@ pub struct Found {
 }
 
 /// By id, then by the source's own handle, then by name: the first that names exactly one record.
-pub async fn find(session: &Session, subject: &str, at: Option<Timestamp>) -> anyhow::Result<Found> {
+pub async fn find(
+    session: &Session,
+    subject: &str,
+    at: Option<Timestamp>,
+) -> anyhow::Result<Found> {
     let id = RecordId::from_stored(subject.to_owned());
     let versions = session.store.versions(&id).await?;
     if !versions.is_empty() {

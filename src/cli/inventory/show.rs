@@ -47,8 +47,12 @@ pub async fn run(
     let found = find(session, &args.subject, at).await?;
     let record = &found.record;
     let incoming = incoming(session, record, at).await?;
-    let findings = session.store.findings_on(&[record.id().to_string()]).await?;
-    let steps = history(&found);
+    let mut findings = session.store.findings_on(&[record.id().to_string()]).await?;
+    let mut steps = history(&found);
+    if let Some(at) = at {
+        findings.retain(|finding| finding.opened_at <= at);
+        steps.retain(|step| step.at <= at);
+    }
     match args.format {
         PageFormat::Json => json(record, &found, &incoming, &findings, &steps, out)?,
         PageFormat::Table => {
@@ -75,8 +79,12 @@ async fn incoming(
     session
         .each_record(&filter, |other| {
             let seen = &other.observation;
-            let mut kinds: Vec<&'static str> =
-                seen.links.iter().filter(|l| leads_to(l, record)).map(|l| l.kind.as_str()).collect();
+            let mut kinds: Vec<&'static str> = seen
+                .links
+                .iter()
+                .filter(|l| leads_to(l, record))
+                .map(|l| l.kind.as_str())
+                .collect();
             if seen.parent.as_ref() == Some(record.id()) {
                 kinds.push("belongs_to");
             }
@@ -378,10 +386,22 @@ fn trust(trust: &Trust) -> String {
     parts.join("; ")
 }
 
+/// A value for a person: of owner evidence the names, of other structures the beginning.
 fn brief(value: &serde_json::Value) -> String {
+    let named = |item: &serde_json::Value| {
+        Some(format!("{} ({})", item.get("ref")?.as_str()?, item.get("locator")?.as_str()?))
+    };
     match value {
         serde_json::Value::Null => "nothing".to_owned(),
-        other => style::short(&other.to_string(), 120),
+        serde_json::Value::String(text) => style::short(text, 120),
+        serde_json::Value::Array(items) if items.is_empty() => "nothing".to_owned(),
+        serde_json::Value::Array(items) => {
+            match items.iter().map(named).collect::<Option<Vec<String>>>() {
+                Some(names) => style::short(&names.join(", "), 120),
+                None => style::short(&value.to_string(), 80),
+            }
+        }
+        other => style::short(&other.to_string(), 80),
     }
 }
 

@@ -151,7 +151,14 @@ impl Screen<'_> {
     fn section(&self, heading: &str, rules: &[&str], out: &mut dyn Write) -> Printed {
         let total = section(self.open, rules).count();
         let more = match total {
-            0 => return writeln!(out, "\n{}  {}", self.style.bold(heading), self.style.green("none")),
+            0 => {
+                return writeln!(
+                    out,
+                    "\n{}  {}",
+                    self.style.bold(heading),
+                    self.style.green("none")
+                );
+            }
             n if n > SHOWN => format!("{n}, the first {SHOWN}:"),
             n => n.to_string(),
         };
@@ -161,10 +168,8 @@ impl Screen<'_> {
             let record = self.subjects.get(&finding.subject);
             table.add_row(vec![
                 style::severity(finding.severity),
-                Cell::new(style::short(&finding.subject_name, 40)),
-                Cell::new(record.map_or("", |r| r.scope.place.as_str())),
+                Cell::new(style::short(&finding.title, 90)),
                 Cell::new(record.map_or_else(String::new, owner)),
-                Cell::new(style::short(&finding.title, 80)),
             ]);
         }
         write!(out, "{}", style::lines(table, 2))
@@ -253,7 +258,10 @@ impl Screen<'_> {
         }
         let worst = SECTIONS.iter().find_map(|(_, rules)| section(self.open, rules).next());
         if let Some(finding) = worst.or(self.open.first()) {
-            hint(format!("headcount explain {}", finding.rule), "why it matters, and how to fix it");
+            hint(
+                format!("headcount explain {}", finding.rule),
+                "why it matters, and how to fix it",
+            );
             if self.subjects.contains_key(&finding.subject) {
                 let subject = word(&finding.subject_name).unwrap_or(&finding.subject);
                 hint(format!("headcount inventory show {subject}"), "everything known of it");
@@ -280,7 +288,7 @@ fn word(name: &str) -> Option<&str> {
 
 fn owner(record: &Record) -> String {
     match &record.owner {
-        Some(_) => inventory::owner(record),
+        Some(_) => format!("owner {}", inventory::owner(record)),
         None => "no owner".to_owned(),
     }
 }

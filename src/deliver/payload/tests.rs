@@ -1,3 +1,6 @@
+//! Every kind of payload there is, hostile texts included, against the schema and pinned. Long, because
+//! the cases and the records behind them are used by nearly every test here.
+
 //! Every kind of event: valid OCSF, pinned shape, bounded size, and nothing that was not known.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail by panicking")]
 

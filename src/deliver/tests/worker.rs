@@ -366,6 +366,24 @@ async fn stopping_leaves_what_is_under_way_for_the_next_start() {
 }
 
 #[tokio::test]
+async fn drain_ends_when_told_to_stop() {
+    let bench = Bench::new().await;
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let sink = Double { stuck: Some(tell), ..Double::default() };
+    let deliverer = bench.deliverer(vec![Box::new(sink)]);
+    bench.commit(&["hook"], &[None; 9]).await;
+    let stop = CancellationToken::new();
+    let stopping = async {
+        told.recv().await;
+        stop.cancel();
+    };
+    let draining = deliverer.drain_until(SignedDuration::from_hours(1), &stop);
+    let both = async { tokio::join!(draining, stopping) };
+    let (drained, ()) = tokio::time::timeout(PATIENCE, both).await.unwrap();
+    assert_eq!(drained.unwrap()[0].queue.pending, 9);
+}
+
+#[tokio::test]
 async fn attempt_that_could_not_be_recorded_is_made_again_under_the_same_id() {
     let bench = Bench::new().await;
     let receiver = Receiver::answering(&[]).await;

@@ -1,4 +1,4 @@
-//! Writing records: new versions, use, owners, removals.
+//! Writing records: new versions and removals.
 //!
 //! A record's versions never overlap: if the clock went back, a version begins where the one
 //! before it ended. Rows are written in key order, many to a statement; both are what makes a
@@ -13,17 +13,17 @@ use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
 use super::codec::{document, fold, json, nanos, nanos_clamped, origin};
 use super::fault::{Fallible, Fault};
 use super::sources::{Numbers, counter, set_counter};
-use crate::store::{Commit, Judged, Used, Written};
+use crate::store::{Commit, Judged, Written};
 
 /// Rows to an INSERT: past this a longer statement gains nothing.
 const ROWS: usize = 50;
 /// Rows to a statement that takes them as one JSON array.
-const BATCH: usize = 1000;
+pub(super) const BATCH: usize = 1000;
 
 /// A present record, as far as writing beside it needs.
-struct Standing {
-    number: i64,
-    scope: i64,
+pub(super) struct Standing {
+    pub number: i64,
+    pub scope: i64,
     valid_from: i64,
 }
 
@@ -53,37 +53,21 @@ pub(super) async fn write(
     let mut last = counter(conn, "record").await?;
     let mut marks = Vec::with_capacity(written.len());
     for chunk in written.chunks(ROWS) {
-        let ids: Vec<&RecordId> = chunk.iter().map(|w| w.record.id()).collect();
-        let standing = standing(conn, &ids).await?;
-        let closed = last_ends(conn, &ids).await?;
-        let replaced: Vec<&Standing> = chunk
-            .iter()
-            .filter_map(|w| standing.get(w.record.id().as_str()).filter(|b| !goes_on(b, w)))
-            .collect();
-        archive(conn, &replaced, at).await?;
         let mut incoming = Vec::with_capacity(chunk.len());
-        for written in chunk.iter().copied() {
+        let lives = lives(conn, chunk, at).await?;
+        for (written, life) in chunk.iter().copied().zip(lives) {
             let id = written.record.id();
             let source = numbers.source(conn, &written.record.source).await?;
             let scope = numbers.scope(conn, source, &written.record.scope).await?;
-            let before = standing.get(id.as_str());
-            let number = before.map_or_else(
-                || {
-                    last += 1;
-                    last
-                },
-                |before| before.number,
-            );
-            let floor = before.map(|b| b.valid_from).max(closed.get(id.as_str()).copied());
-            let valid_from = match before.filter(|before| goes_on(before, written)) {
-                Some(before) => before.valid_from,
-                None => floor.map_or(at, |floor| floor.max(at)),
-            };
-            if let Some(moved) = before.filter(|before| before.scope != scope) {
-                unmark(conn, &[(moved.scope, key(id))]).await?;
+            if let Some(left) = life.scope.filter(|left| *left != scope) {
+                unmark(conn, &[(left, key(id))]).await?;
             }
+            let number = life.number.unwrap_or_else(|| {
+                last += 1;
+                last
+            });
             marks.push((scope, key(id), number, written));
-            let judged = judged.get(id).copied();
+            let (judged, valid_from) = (judged.get(id).copied(), life.valid_from);
             incoming.push(Incoming { written, judged, number, source, scope, valid_from });
         }
         insert_records(conn, &incoming, at).await?;
@@ -92,6 +76,38 @@ pub(super) async fn write(
     set_counter(conn, "record", last).await?;
     marks.sort_unstable_by_key(|(scope, key, ..)| (*scope, *key));
     mark(conn, &marks).await
+}
+
+/// Where a written record stood before, and when its version begins.
+struct Life {
+    number: Option<i64>,
+    scope: Option<i64>,
+    valid_from: i64,
+}
+
+/// Closes the versions that the written records end, and says how each of them goes on.
+async fn lives(conn: &mut SqliteConnection, chunk: &[&Written], at: i64) -> Fallible<Vec<Life>> {
+    let ids: Vec<&RecordId> = chunk.iter().map(|written| written.record.id()).collect();
+    let standing = standing(conn, &ids).await?;
+    let closed = last_ends(conn, &ids).await?;
+    let mut over = Vec::new();
+    let mut lives = Vec::with_capacity(chunk.len());
+    for written in chunk {
+        let id = written.record.id().as_str();
+        let before = standing.get(id);
+        let valid_from = match before.filter(|before| goes_on(before, written)) {
+            Some(before) => before.valid_from,
+            None => {
+                over.extend(before);
+                let floor = before.map(|before| before.valid_from).max(closed.get(id).copied());
+                floor.map_or(at, |floor| floor.max(at))
+            }
+        };
+        let (number, scope) = before.map(|before| (before.number, before.scope)).unzip();
+        lives.push(Life { number, scope, valid_from });
+    }
+    archive(conn, &over, at).await?;
+    Ok(lives)
 }
 
 /// Whether a record is written again without a change that counts: its version goes on.
@@ -113,7 +129,7 @@ fn sorted(written: &[Written]) -> Fallible<Vec<&Written>> {
     Ok(sorted)
 }
 
-async fn standing(
+pub(super) async fn standing(
     conn: &mut SqliteConnection,
     ids: &[&RecordId],
 ) -> Fallible<BTreeMap<String, Standing>> {
@@ -310,77 +326,6 @@ pub(super) async fn remove(conn: &mut SqliteConnection, commit: &Commit) -> Fall
         ] {
             sqlx::query(sql).bind(numbers.as_str()).execute(&mut *conn).await?;
         }
-    }
-    Ok(())
-}
-
-/// Updates use in place; the fingerprint and the document stay as they are.
-pub(super) async fn use_of(conn: &mut SqliteConnection, used: &[Used]) -> Fallible<()> {
-    let used: BTreeMap<&RecordId, &Used> = used.iter().map(|used| (&used.id, used)).collect();
-    let used: Vec<&Used> = used.into_values().collect();
-    for chunk in used.chunks(BATCH) {
-        let ids: Vec<&RecordId> = chunk.iter().map(|used| &used.id).collect();
-        let standing = standing(conn, &ids).await?;
-        let mut usages = Vec::with_capacity(chunk.len());
-        let mut marks = Vec::with_capacity(chunk.len());
-        for used in chunk {
-            let Some(row) = standing.get(used.id.as_str()) else {
-                return Err(Fault::Refused("a record that was used is not there".to_owned()));
-            };
-            usages.push((row.number, json(&used.usage)?));
-            let (key, hash) = (key(&used.id), used.usage_hash);
-            marks.push((row.scope, format!("{key:032x}"), format!("{hash:016x}")));
-        }
-        marks.sort_unstable();
-        sqlx::query(
-            "UPDATE records SET usage = j.usage FROM \
-             (SELECT value ->> 0 AS number, value ->> 1 AS usage FROM json_each(?)) j \
-             WHERE records.number = j.number",
-        )
-        .bind(json(&usages)?)
-        .execute(&mut *conn)
-        .await?;
-        sqlx::query(
-            "UPDATE fingerprints SET usage = unhex(j.usage) FROM \
-             (SELECT value ->> 0 AS scope, unhex(value ->> 1) AS key, value ->> 2 AS usage \
-              FROM json_each(?)) j \
-             WHERE fingerprints.scope = j.scope AND fingerprints.key = j.key",
-        )
-        .bind(json(&marks)?)
-        .execute(&mut *conn)
-        .await?;
-    }
-    Ok(())
-}
-
-/// Owners and judgement times of records that this commit did not write. A record that is not
-/// there any more has nothing left to judge.
-pub(super) async fn judge(conn: &mut SqliteConnection, commit: &Commit) -> Fallible<()> {
-    let written: BTreeSet<&RecordId> = commit.written.iter().map(|w| w.record.id()).collect();
-    let judged: BTreeMap<&RecordId, &Judged> = commit
-        .judged
-        .iter()
-        .filter(|judged| !written.contains(&judged.id))
-        .map(|judged| (&judged.id, judged))
-        .collect();
-    let judged: Vec<&Judged> = judged.into_values().collect();
-    for chunk in judged.chunks(BATCH) {
-        let rows: Vec<(&RecordId, Option<String>, Option<i64>)> = chunk
-            .iter()
-            .map(|judged| {
-                let owner = judged.owner.as_ref().map(json).transpose()?;
-                Ok((&judged.id, owner, judged.next_at.map(nanos_clamped)))
-            })
-            .collect::<Fallible<_>>()?;
-        sqlx::query(
-            "UPDATE records SET owner = j.owner, owned = j.owner IS NOT NULL, next_judgement = j.next FROM \
-             (SELECT value ->> 0 AS id, value ->> 1 AS owner, value ->> 2 AS next \
-              FROM json_each(?)) j \
-             WHERE records.id = j.id",
-        )
-        .bind(json(&rows)?)
-        .execute(&mut *conn)
-        .await?;
     }
     Ok(())
 }

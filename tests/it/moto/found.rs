@@ -68,8 +68,7 @@ async fn use_of_a_key_is_seen_at_the_next_scan() {
     assert_eq!(usage(&agent.scan_incomplete().await)["state"], "never_since");
 
     moto.attempt(Some(&key), &[("sts", "get_caller_identity", json!({}))]);
-    let [used] =
-        moto.call([("iam", "get_access_key_last_used", json!({"AccessKeyId": key.id}))]);
+    let [used] = moto.call([("iam", "get_access_key_last_used", json!({"AccessKeyId": key.id}))]);
     let usage = usage(&agent.scan_incomplete().await);
     assert_eq!(usage["state"], "last_used");
     same_second(&usage["at"], &used["AccessKeyLastUsed"]["LastUsedDate"]);
@@ -82,9 +81,8 @@ fn find<'a>(records: &'a [Value], id: &str) -> &'a Value {
 /// The credential report counts in seconds.
 #[track_caller]
 fn same_second(ours: &Value, theirs: &Value) {
-    let second = |value: &Value| {
-        value.as_str().unwrap().parse::<jiff::Timestamp>().unwrap().as_second()
-    };
+    let second =
+        |value: &Value| value.as_str().unwrap().parse::<jiff::Timestamp>().unwrap().as_second();
     assert_eq!(second(ours), second(theirs), "{ours} {theirs}");
 }
 

@@ -24,7 +24,11 @@ impl Guarded {
         moto.populate();
         let policy = shipped_policy().await;
         let [_, made] = moto.call([
-            ("iam", "create_user", json!({"UserName": READER, "Tags": [{"Key": "Owner", "Value": "security"}]})),
+            (
+                "iam",
+                "create_user",
+                json!({"UserName": READER, "Tags": [{"Key": "Owner", "Value": "security"}]}),
+            ),
             ("iam", "create_access_key", json!({"UserName": READER})),
         ]);
         let guarded = Self { key: Key::of(&made), moto, policy };
@@ -169,7 +173,8 @@ async fn each_missing_action_is_reported_by_name_and_nothing_disappears() {
         known = found;
         let lost = lost_permissions(&receiver.take());
         // What could never be read cannot be lost; a first scan says what it lacks.
-        let expected = if *action == unserved { BTreeSet::new() } else { BTreeSet::from([action.clone()]) };
+        let expected =
+            if *action == unserved { BTreeSet::new() } else { BTreeSet::from([action.clone()]) };
         assert_eq!(lost, expected, "{action}");
     }
 

@@ -147,7 +147,8 @@ impl Outcome {
 
     /// Standard output as one JSON value a line.
     pub fn lines(&self) -> Vec<Value> {
-        let parse = |line| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}"));
+        let parse =
+            |line| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}"));
         self.stdout.lines().map(parse).collect()
     }
 }

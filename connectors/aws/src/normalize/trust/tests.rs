@@ -1,3 +1,4 @@
+//! Every kind of trust statement, and that a stranger's document never gets more than it says.
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use proptest::prelude::*;

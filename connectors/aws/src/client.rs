@@ -6,6 +6,7 @@
 
 mod answers;
 mod error;
+mod http;
 mod intact;
 mod line;
 mod page;
@@ -23,9 +24,6 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{Region, SdkConfig};
 use aws_sdk_iam::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_organizations::types::Account as ListedAccount;
-use aws_smithy_http_client::proxy::ProxyConfig;
-use aws_smithy_http_client::{Builder, ConnectorBuilder, tls};
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use headcount_sdk::governor::{Governor, Limits};
 use headcount_sdk::{ScanContext, ScanError};
 use jiff::{SignedDuration, Timestamp};
@@ -306,7 +304,7 @@ impl Cloud {
             .region(region)
             .retry_config(retry)
             .timeout_config(timeouts)
-            .http_client(http_client());
+            .http_client(http::shared());
         // Shown in the user agent, so that CloudTrail tells whose calls these are.
         if let Ok(name) = aws_config::AppName::new("headcount") {
             loader = loader.app_name(name);
@@ -347,21 +345,6 @@ impl Account {
     pub(crate) fn calls(&self) -> u64 {
         self.line.calls()
     }
-}
-
-/// One pool of connections and one read of the trusted certificates for all accounts; the SDK
-/// would make one per client.
-fn http_client() -> SharedHttpClient {
-    let provider = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc);
-    Builder::new().build_with_connector_fn(move |settings, components| {
-        let mut builder = ConnectorBuilder::default().tls_provider(provider.clone());
-        builder.set_connector_settings(settings.cloned());
-        if let Some(components) = components {
-            builder.set_sleep_impl(components.sleep_impl());
-        }
-        builder.set_proxy_config(Some(ProxyConfig::from_env()));
-        builder.build()
-    })
 }
 
 /// `State` is newer than `Status`, which AWS has retired; a server that gives neither leaves it to

@@ -120,25 +120,31 @@ async fn spoiled(bench: &dyn Bench, kept: Kept, fault: Fault, from: u64, truth: 
         }
     }
     for (scope, reading) in &scanned.scopes {
-        assert!(reading.doubled.is_empty(), "{case}: {scope} says {:?} twice", reading.doubled);
-        let Ok(complete) = &reading.outcome else { continue };
-        let before = &truth.scopes.get(scope).unwrap_or_else(|| panic!("{case}: {scope}?")).records;
-        for record in before.values().filter(|record| covers(complete, record)) {
-            let seen = reading.records.get(record.id.as_str());
-            let seen =
-                seen.unwrap_or_else(|| panic!("{case}: {scope} is complete without {}", record.id));
-            let undeclared = differences(record, seen);
-            assert!(
-                undeclared.is_empty(),
-                "{case}: {} differs in {undeclared:?}, which it does not name as unread",
-                record.id
-            );
-        }
-        for degradation in complete.degradations() {
+        let before = truth.scopes.get(scope);
+        let before = before.unwrap_or_else(|| panic!("{case}: {scope} was not there before"));
+        judge_reading(scope, &before.records, reading, &case);
+        for degradation in reading.outcome.iter().flat_map(Complete::degradations) {
             judge_degradation(manifest, scope, &degradation.error, &case);
         }
     }
     struck
+}
+
+/// A reading that claims to be complete holds all that was there, or names what it lacks.
+fn judge_reading(scope: &Scope, before: &Records, reading: &Reading, case: &str) {
+    assert!(reading.doubled.is_empty(), "{case}: {scope} says {:?} twice", reading.doubled);
+    let Ok(complete) = &reading.outcome else { return };
+    for record in before.values().filter(|record| covers(complete, record)) {
+        let seen = reading.records.get(record.id.as_str());
+        let seen =
+            seen.unwrap_or_else(|| panic!("{case}: {scope} is complete without {}", record.id));
+        let undeclared = differences(record, seen);
+        assert!(
+            undeclared.is_empty(),
+            "{case}: {} differs in {undeclared:?}, which it does not name as unread",
+            record.id
+        );
+    }
 }
 
 /// An operation without which a scope cannot be read must fail the scope, not degrade it.

@@ -91,11 +91,24 @@ const STYLES: Styles = Styles::styled()
 #[command(next_help_heading = "Global options")]
 pub struct Globals {
     /// Configuration file (YAML or JSON); without one, the ambient AWS account
-    #[arg(long, short, global = true, env = "HEADCOUNT_CONFIG", hide_env_values = true, value_name = "FILE")]
+    #[arg(
+        long,
+        short,
+        global = true,
+        env = "HEADCOUNT_CONFIG",
+        hide_env_values = true,
+        value_name = "FILE"
+    )]
     pub config: Option<PathBuf>,
 
     /// What is logged to stderr: error, warn, info, debug, trace, or a filter of targets
-    #[arg(long, global = true, env = "HEADCOUNT_LOG", hide_env_values = true, value_name = "LEVEL")]
+    #[arg(
+        long,
+        global = true,
+        env = "HEADCOUNT_LOG",
+        hide_env_values = true,
+        value_name = "LEVEL"
+    )]
     pub log_level: Option<String>,
 
     /// No colours (the same as the environment variable NO_COLOR)

@@ -94,7 +94,10 @@ pub fn generated() -> BTreeMap<String, String> {
         files.insert(format!("docs/reference/connector-{name}.md"), connector::page(manifest));
         for (file, who) in [("", Who::Reader), ("-agent", Who::Agent { role: ROLE })] {
             if let Some(policy) = registry::permissions(name, who) {
-                files.insert(format!("deploy/permissions/{name}{file}.json"), format!("{policy:#}\n"));
+                files.insert(
+                    format!("deploy/permissions/{name}{file}.json"),
+                    format!("{policy:#}\n"),
+                );
             }
         }
     }

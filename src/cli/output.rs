@@ -356,3 +356,60 @@ pub fn write_json<T: Serialize>(out: &mut dyn Write, value: &T) -> io::Result<()
     serde_json::to_writer_pretty(&mut *out, value).map_err(io::Error::from)?;
     out.write_all(b"\n")
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn cells_that_a_spreadsheet_would_run_are_defused() {
+        let rows = [
+            ("=1+1", "'=1+1"),
+            ("+1", "'+1"),
+            ("-1", "'-1"),
+            ("@SUM(A1)", "'@SUM(A1)"),
+            ("\t=1", "'\t=1"),
+            ("\r=1", "'\r=1"),
+            ("a=1", "a=1"),
+            ("'=1", "'=1"),
+            ("", ""),
+        ];
+        for (cell, expected) in rows {
+            assert_eq!(defused(cell), expected);
+        }
+    }
+
+    #[derive(Serialize)]
+    struct Word(&'static str);
+
+    impl Line for Word {
+        const COLUMNS: &'static [&'static str] = &["word"];
+
+        fn cells(&self) -> Vec<String> {
+            vec![self.0.to_owned()]
+        }
+    }
+
+    fn written(format: LineFormat, words: &[&'static str]) -> String {
+        let mut out: Vec<u8> = Vec::new();
+        let mut lines = Lines::new(format, &mut out);
+        for word in words {
+            lines.write(&Word(word)).unwrap();
+        }
+        lines.finish::<Word>().unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn every_format_is_whole_with_none_one_and_two_lines() {
+        assert_eq!(written(LineFormat::Json, &[]), "[]\n");
+        assert_eq!(written(LineFormat::Json, &["a"]), "[\n\"a\"\n]\n");
+        assert_eq!(written(LineFormat::Json, &["a", "b"]), "[\n\"a\",\n\"b\"\n]\n");
+        assert_eq!(written(LineFormat::Ndjson, &[]), "");
+        assert_eq!(written(LineFormat::Ndjson, &["a", "b"]), "\"a\"\n\"b\"\n");
+        assert_eq!(written(LineFormat::Csv, &[]), "word\n");
+        assert_eq!(written(LineFormat::Csv, &["a,b", "=c"]), "word\n\"a,b\"\n'=c\n");
+    }
+}

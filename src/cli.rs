@@ -191,7 +191,13 @@ pub fn main() -> ExitCode {
 }
 
 fn execute(cli: Cli, style: &Style, out: &mut (dyn Write + Send)) -> anyhow::Result<Exit> {
-    let quiet = if matches!(cli.command, Command::Run(_)) { "info" } else { "warn" };
+    let quiet = match cli.command {
+        Command::Run(_) => "info",
+        // It tells itself what cannot be read.
+        #[cfg(feature = "demo")]
+        Command::Demo(_) => "error",
+        _ => "warn",
+    };
     crate::telemetry::log_to_stderr(cli.globals.log_level.as_deref().unwrap_or(quiet));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

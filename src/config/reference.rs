@@ -136,7 +136,8 @@ impl Writer {
                 self.list(key, items, default.is_some(), out);
             }
             _ => {
-                let value = default.map(inline).or_else(|| self.sample(key)).or_else(|| example(schema));
+                let value =
+                    default.map(inline).or_else(|| self.sample(key)).or_else(|| example(schema));
                 let value = value.unwrap_or_else(|| "…".to_owned());
                 let lines = fold(key, &value);
                 match default.is_some() || is_required {

@@ -21,12 +21,14 @@ use crate::store::{FindingFilter, RecordFilter, Store};
 
 const PLACE: &str = "test:1";
 
+type Answer = Result<Vec<Observation>, ScanError>;
+
 /// A source whose answers the test writes.
 #[derive(Default)]
 struct Script {
-    scopes: Mutex<BTreeMap<Scope, Result<Vec<Observation>, ScanError>>>,
+    scopes: Mutex<BTreeMap<Scope, Answer>>,
     /// Answers for the next readings only, before those of `scopes`.
-    once: Mutex<BTreeMap<Scope, Vec<Result<Vec<Observation>, ScanError>>>>,
+    once: Mutex<BTreeMap<Scope, Vec<Answer>>>,
     unreachable: Mutex<Option<ScanError>>,
     readings: Mutex<u32>,
 }
@@ -120,11 +122,11 @@ impl World {
         Self { script, store, engine, source, clock, _dir: dir }
     }
 
-    fn answers(&self, kind: &str, answer: Result<Vec<Observation>, ScanError>) {
+    fn answers(&self, kind: &str, answer: Answer) {
         self.script.scopes.lock().unwrap().insert(scope(kind), answer);
     }
 
-    fn answers_once(&self, kind: &str, answer: Result<Vec<Observation>, ScanError>) {
+    fn answers_once(&self, kind: &str, answer: Answer) {
         self.script.once.lock().unwrap().entry(scope(kind)).or_default().push(answer);
     }
 

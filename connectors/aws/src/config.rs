@@ -156,9 +156,7 @@ impl serde::Serialize for Accounts {
         match self {
             Self::Ambient => serializer.serialize_str("ambient"),
             Self::Roles(accounts) => accounts.serialize(serializer),
-            Self::Organization(accounts) => {
-                serializer.collect_map([("organization", accounts)])
-            }
+            Self::Organization(accounts) => serializer.collect_map([("organization", accounts)]),
         }
     }
 }

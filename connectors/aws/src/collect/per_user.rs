@@ -2,7 +2,7 @@
 //! changed. An unchanged row stands for what was listed when it was new.
 //!
 //! The report may be four hours old. What a row shows is therefore proof only for what was listed
-//! at the source, or for what a report built *after* the row was first met still shows: until then
+//! at the source, or for what a report built after the row was first met still shows: until then
 //! such a user is left out of the proof, so that a credential found through an event is not taken
 //! for gone because an older report lacks it.
 
@@ -42,7 +42,7 @@ pub(crate) struct Entry<T> {
 pub(crate) enum Proof {
     /// The source listed them.
     Listed,
-    /// The report showed none; a report built later than this must agree before it counts.
+    /// The report showed none; one built no earlier than this must agree before it counts.
     RowAlone { since: Timestamp },
 }
 
@@ -252,7 +252,7 @@ struct Vouched {
 impl Vouched {
     fn user(&mut self, id: RecordId, proof: Proof, report_at: Timestamp) {
         match proof {
-            Proof::RowAlone { since } if report_at <= since => self.doubtful += 1,
+            Proof::RowAlone { since } if report_at < since => self.doubtful += 1,
             Proof::RowAlone { .. } | Proof::Listed => {
                 self.proven.insert(id);
             }
@@ -322,7 +322,7 @@ mod tests {
             vouched.doubtful
         };
         assert_eq!(doubtful("2026-01-15T06:00:00Z"), 1);
-        assert_eq!(doubtful("2026-01-15T09:00:00Z"), 1);
-        assert_eq!(doubtful("2026-01-15T09:00:01Z"), 0);
+        assert_eq!(doubtful("2026-01-15T08:59:59Z"), 1);
+        assert_eq!(doubtful("2026-01-15T09:00:00Z"), 0, "built after the scan began");
     }
 }

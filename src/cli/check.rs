@@ -10,7 +10,7 @@ use headcount_sdk::{Memo, MemoryCache, Pass, Priority, Probe, ProbeOutcome, Scan
 use serde::Serialize;
 
 use super::format::PageFormat;
-use super::output::write_json;
+use super::lines::write_json;
 use super::style::{self, Style, safe};
 use super::{Exit, Globals};
 use crate::clock::{Clock as _, SystemClock};

@@ -9,7 +9,8 @@ use headcount_core::reconcile::Change;
 use headcount_sdk::{Class, RecordId};
 
 use super::format::Format;
-use super::output::{DriftLine, Lines};
+use super::lines::Lines;
+use super::output::DriftLine;
 use super::session::Session;
 use super::style::{self, Style, safe};
 use super::time::{self, MOMENT_HELP, Moment};

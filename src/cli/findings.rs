@@ -10,7 +10,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::format::{FindingFormat, PageFormat, SeverityArg};
-use super::output::{FindingLine, Lines, write_json};
+use super::lines::{Lines, write_json};
+use super::output::FindingLine;
 use super::session::Session;
 use super::style::{self, Style, safe};
 use super::time;

@@ -26,6 +26,7 @@ pub mod explain;
 pub mod findings;
 pub mod format;
 pub mod inventory;
+pub mod lines;
 pub mod output;
 pub mod permissions;
 pub mod progress;

@@ -115,6 +115,12 @@ impl Default for ServerConfig {
     }
 }
 
+/// Whether the environment asks for no colours (<https://no-color.org>).
+#[must_use]
+pub fn is_color_unwanted() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
 impl Config {
     /// Reads a file; without one, the defaults.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {

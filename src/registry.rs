@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use headcount_core::rules::{self, Rule};
 use headcount_sdk::{Connector, Manifest};
 
-use crate::config::{Config, ConnectorConfig, SourceConfig};
+use crate::config::{Config, ConnectorConfig, SinkConfig, SourceConfig};
 use crate::deliver::{self, Sink};
 use crate::scan::{Settings, Source};
 use crate::store::sqlite::SqliteStore;
@@ -65,8 +65,13 @@ pub fn source(config: &SourceConfig) -> anyhow::Result<Source> {
 
 /// Every configured sink; reads their secrets.
 pub fn sinks(config: &Config) -> anyhow::Result<Vec<Box<dyn Sink>>> {
-    let built = config.sinks.iter().map(deliver::build);
-    Ok(built.collect::<Result<_, _>>()?)
+    config.sinks.iter().map(sink).collect()
+}
+
+/// One sink, ready to deliver; reads its secrets.
+pub fn sink(config: &SinkConfig) -> anyhow::Result<Box<dyn Sink>> {
+    // The text of this error holds its causes already; the chain would repeat them.
+    deliver::build(config).map_err(|error| anyhow::Error::msg(error.to_string()))
 }
 
 /// The store of a data directory, for the one process that writes to it.

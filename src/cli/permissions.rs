@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap::Args;
 
-use super::output::write_json;
+use super::lines::write_json;
 use super::{Exit, UsageError};
 use crate::registry::{self, Who};
 

@@ -10,7 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::findings;
 use super::format::{COUNTED, Format, SeverityArg};
-use super::output::{Lines, RecordLine};
+use super::lines::Lines;
+use super::output::RecordLine;
 use super::progress::Bar;
 use super::session::Session;
 use super::style::Style;

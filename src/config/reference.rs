@@ -36,11 +36,10 @@ const FIRST: [&str; 14] = [
 ];
 
 /// Values for keys that must be given, and for those whose default is to be absent.
-const SAMPLES: [(&str, &str); 14] = [
+const SAMPLES: [(&str, &str); 13] = [
     ("enabled", "false"),
     ("source", "aws"),
     ("allow_cidrs", "[\"127.0.0.0/8\"]"),
-    ("name", "example"),
     ("url", "https://hooks.example.com/headcount"),
     ("secrets", "[\"env:HEADCOUNT_WEBHOOK_SECRET\"]"),
     ("path", "./findings.ndjson"),
@@ -59,7 +58,7 @@ const WIDTH: usize = 100;
 /// The text of `config/headcount.reference.yaml`.
 #[must_use]
 pub fn text() -> String {
-    let mut writer = Writer { root: schema(), explained: BTreeSet::new() };
+    let mut writer = Writer { root: schema(), explained: BTreeSet::new(), name: "example" };
     let mut lines: Vec<String> = Vec::new();
     writer.object(schema(), &mut lines);
     let mut text = HEAD.to_owned();
@@ -80,6 +79,8 @@ struct Writer {
     root: &'static Schema,
     /// Explanations that were given already; fifteen rules share some keys.
     explained: BTreeSet<String>,
+    /// Names the entry that is written: the word that tells it from the others.
+    name: &'static str,
 }
 
 impl Writer {
@@ -135,7 +136,8 @@ impl Writer {
                 self.list(key, items, default.is_some(), out);
             }
             _ => {
-                let value = default.map(inline).or_else(|| sample(key)).or_else(|| example(schema));
+                let value =
+                    default.map(inline).or_else(|| self.sample(key)).or_else(|| example(schema));
                 let value = value.unwrap_or_else(|| "…".to_owned());
                 let lines = fold(key, &value);
                 match default.is_some() || is_required {
@@ -180,6 +182,7 @@ impl Writer {
         }
         for variant in variants {
             let mut lines = Vec::new();
+            self.name = tag(variant).unwrap_or(self.name);
             let about = variant.get("description").and_then(Schema::as_str).unwrap_or_default();
             lines.extend(wrap(about));
             let mut shared = Vec::new();
@@ -205,6 +208,13 @@ impl Writer {
         }
     }
 
+    fn sample(&self, key: &str) -> Option<String> {
+        if key == "name" {
+            return Some(self.name.to_owned());
+        }
+        SAMPLES.iter().find(|(name, _)| *name == key).map(|(_, value)| (*value).to_owned())
+    }
+
     fn follow(&self, schema: &'static Schema) -> &'static Schema {
         let target = schema.get("$ref").and_then(Schema::as_str);
         match target
@@ -221,8 +231,10 @@ fn list(schema: &'static Schema, key: &str) -> impl Iterator<Item = &'static Sch
     schema.get(key).and_then(Schema::as_array).into_iter().flatten()
 }
 
-fn sample(key: &str) -> Option<String> {
-    SAMPLES.iter().find(|(name, _)| *name == key).map(|(_, value)| (*value).to_owned())
+/// The fixed text of an alternative's tag.
+fn tag(variant: &'static Schema) -> Option<&'static str> {
+    let properties = variant.get("properties").and_then(Schema::as_object)?;
+    properties.values().find_map(|property| property.get("const").and_then(Schema::as_str))
 }
 
 fn example(schema: &'static Schema) -> Option<String> {

@@ -12,7 +12,11 @@ use super::check::TextCheck;
 use super::name::Name;
 use super::schedule::Schedule;
 use super::secret::SecretRef;
+use crate::deliver::guard::Cidr;
 use crate::registry;
+
+/// Marks networks; a word of ours, JSON Schema has none.
+const CIDR: &str = "cidr";
 
 /// The schema, as it is published in `config/headcount.schema.json`.
 #[must_use]
@@ -27,6 +31,7 @@ pub fn text_checks() -> BTreeMap<&'static str, TextCheck> {
     let mut checks: BTreeMap<&'static str, TextCheck> = BTreeMap::new();
     checks.insert(Name::PATTERN, Name::check);
     checks.insert("cron", Schedule::check);
+    checks.insert(CIDR, |text| text.parse::<Cidr>().map(drop).map_err(|error| error.to_string()));
     checks.insert("^(env|file):.+$", |text| {
         text.parse::<SecretRef>().map(drop).map_err(|error| error.to_string())
     });
@@ -42,15 +47,18 @@ fn build() -> Schema {
     let mut root = Schema::from(schemars::schema_for!(Config));
     root["title"] = json!("Headcount configuration");
     let definitions = Schema::from(schemars::schema_for!(RuleSettings));
-    for sink in ["WebhookSink", "FileSink", "StdoutSink"] {
-        if let Some(name) = root.pointer_mut(&format!("/$defs/{sink}/properties/name")) {
-            name["pattern"] = json!(Name::PATTERN);
-        }
+    for sink in root["$defs"]["SinkConfig"]["oneOf"].as_array_mut().into_iter().flatten() {
+        sink["properties"]["name"]["pattern"] = json!(Name::PATTERN);
     }
+    root["$defs"]["Cidr"]["format"] = json!(CIDR);
+    // What a connector reads stands in its alternative, so only the whole can be closed.
+    root["$defs"]["SourceConfig"]["unevaluatedProperties"] = json!(false);
     root["properties"]["rules"] = rules(&root["properties"]["rules"], &definitions);
     if let Some(defs) = root.get_mut("$defs").and_then(Schema::as_object_mut) {
-        defs.remove("RuleSettings");
-        defs.remove("Override");
+        // They allow settings that a rule does not read.
+        for general in ["RuleConfig", "RuleSettings", "Override"] {
+            defs.remove(general);
+        }
     }
     root
 }

@@ -26,6 +26,7 @@ pub mod explain;
 pub mod findings;
 pub mod format;
 pub mod inventory;
+pub mod lines;
 pub mod output;
 pub mod permissions;
 pub mod progress;
@@ -91,11 +92,24 @@ const STYLES: Styles = Styles::styled()
 #[command(next_help_heading = "Global options")]
 pub struct Globals {
     /// Configuration file (YAML or JSON); without one, the ambient AWS account
-    #[arg(long, short, global = true, env = "HEADCOUNT_CONFIG", value_name = "FILE")]
+    #[arg(
+        long,
+        short,
+        global = true,
+        env = "HEADCOUNT_CONFIG",
+        hide_env_values = true,
+        value_name = "FILE"
+    )]
     pub config: Option<PathBuf>,
 
     /// What is logged to stderr: error, warn, info, debug, trace, or a filter of targets
-    #[arg(long, global = true, env = "HEADCOUNT_LOG", value_name = "LEVEL")]
+    #[arg(
+        long,
+        global = true,
+        env = "HEADCOUNT_LOG",
+        hide_env_values = true,
+        value_name = "LEVEL"
+    )]
     pub log_level: Option<String>,
 
     /// No colours (the same as the environment variable NO_COLOR)
@@ -178,7 +192,13 @@ pub fn main() -> ExitCode {
 }
 
 fn execute(cli: Cli, style: &Style, out: &mut (dyn Write + Send)) -> anyhow::Result<Exit> {
-    let quiet = if matches!(cli.command, Command::Run(_)) { "info" } else { "warn" };
+    let quiet = match cli.command {
+        Command::Run(_) => "info",
+        // It tells itself what cannot be read.
+        #[cfg(feature = "demo")]
+        Command::Demo(_) => "error",
+        _ => "warn",
+    };
     crate::telemetry::log_to_stderr(cli.globals.log_level.as_deref().unwrap_or(quiet));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

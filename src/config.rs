@@ -65,7 +65,7 @@ impl Default for Config {
         Self {
             agent: Name::fixed("headcount"),
             data_dir: PathBuf::from("./headcount-data"),
-            sources: vec![SourceConfig::ambient()],
+            sources: SourceConfig::ambient(),
             sinks: Vec::new(),
             rules: RuleConfig::default(),
             brake: BrakeConfig::default(),
@@ -115,6 +115,12 @@ impl Default for ServerConfig {
     }
 }
 
+/// Whether the environment asks for no colours (<https://no-color.org>).
+#[must_use]
+pub fn is_color_unwanted() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
 impl Config {
     /// Reads a file; without one, the defaults.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
@@ -133,7 +139,7 @@ impl Config {
     pub fn parse(text: &str, file: &str) -> Result<Self, ConfigError> {
         let fail = |problems| ConfigError { file: file.to_owned(), problems };
         let node = Node::parse(text).map_err(|p| fail(vec![p]))?;
-        let problems = check::check(&node, &schema::schema(), &schema::text_checks());
+        let problems = check::check(&node, schema::schema(), &schema::text_checks());
         if !problems.is_empty() {
             return Err(fail(problems));
         }
@@ -169,6 +175,14 @@ impl Config {
                     problems.push(Problem::new(Some(name.at), &path, message));
                 }
             }
+        }
+        for (number, source) in self.sources.iter().enumerate() {
+            let Some(fault) = source.connector.fault() else { continue };
+            let path = format!("sources[{number}]");
+            // The connector begins with the key that it means.
+            let key = fault.split([' ', ':']).next().unwrap_or_default();
+            let at = node.nearest(&path).nearest(key).at;
+            problems.push(Problem::new(Some(at), &path, fault));
         }
         for mistake in self.rules.validate().err().unwrap_or_default() {
             let (path, message) = mistake.split_once(": ").unwrap_or(("rules", &mistake));

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use headcount_core::rules::{self, Rule};
 use headcount_sdk::{Connector, Manifest};
 
-use crate::config::{Config, ConnectorConfig, SourceConfig};
+use crate::config::{Config, ConnectorConfig, SinkConfig, SourceConfig};
 use crate::deliver::{self, Sink};
 use crate::scan::{Settings, Source};
 use crate::store::sqlite::SqliteStore;
@@ -22,22 +22,33 @@ pub fn rules() -> &'static [&'static dyn Rule] {
 
 /// What can be said of each connector without calling its source, sorted by name.
 #[must_use]
-pub fn manifests() -> &'static [&'static Manifest] {
-    static MANIFESTS: &[&Manifest] = &[
+pub fn manifests() -> Vec<&'static Manifest> {
+    vec![
         #[cfg(feature = "aws")]
         &headcount_aws::MANIFEST,
-    ];
-    MANIFESTS
+    ]
 }
 
-/// The permissions that a connector needs, in the form in which its source grants them.
+/// What a connector must be allowed, in the form in which its source grants it. `None` = there is
+/// no such connector.
 #[must_use]
-pub fn permissions(connector: &str) -> Option<String> {
-    match connector {
+pub fn permissions(connector: &str, who: Who<'_>) -> Option<serde_json::Value> {
+    match (connector, who) {
         #[cfg(feature = "aws")]
-        "aws" => Some(format!("{:#}\n", headcount_aws::iam_policy())),
+        ("aws", Who::Reader) => Some(headcount_aws::iam_policy()),
+        #[cfg(feature = "aws")]
+        ("aws", Who::Agent { role }) => Some(headcount_aws::agent_policy(role)),
         _ => None,
     }
+}
+
+/// Whose permissions are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who<'a> {
+    /// Whoever reads one account.
+    Reader,
+    /// The agent that assumes a role of this name in every account it reads.
+    Agent { role: &'a str },
 }
 
 /// A source, ready to be scanned. Calls nothing yet.
@@ -54,8 +65,13 @@ pub fn source(config: &SourceConfig) -> anyhow::Result<Source> {
 
 /// Every configured sink; reads their secrets.
 pub fn sinks(config: &Config) -> anyhow::Result<Vec<Box<dyn Sink>>> {
-    let built = config.sinks.iter().map(deliver::build);
-    Ok(built.collect::<Result<_, _>>()?)
+    config.sinks.iter().map(sink).collect()
+}
+
+/// One sink, ready to deliver; reads its secrets.
+pub fn sink(config: &SinkConfig) -> anyhow::Result<Box<dyn Sink>> {
+    // The text of this error holds its causes already; the chain would repeat them.
+    deliver::build(config).map_err(|error| anyhow::Error::msg(error.to_string()))
 }
 
 /// The store of a data directory, for the one process that writes to it.

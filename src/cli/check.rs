@@ -10,12 +10,11 @@ use headcount_sdk::{Memo, MemoryCache, Pass, Priority, Probe, ProbeOutcome, Scan
 use serde::Serialize;
 
 use super::format::PageFormat;
-use super::output::write_json;
+use super::lines::write_json;
 use super::style::{self, Style, safe};
 use super::{Exit, Globals};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
-use crate::deliver;
 use crate::registry;
 
 const EXAMPLES: &str = "\
@@ -139,7 +138,7 @@ fn probe_sinks(config: &Config) -> Vec<Line> {
     config
         .sinks
         .iter()
-        .map(|sink| match deliver::build(sink) {
+        .map(|sink| match registry::sink(sink) {
             Ok(_) => Line { outcome: Outcome::Ok, ..failed("sink", sink.name(), "") },
             Err(error) => failed("sink", sink.name(), &error.to_string()),
         })

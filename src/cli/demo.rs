@@ -11,7 +11,6 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use clap::Args;
 use headcount_aws::{AwsConnector, Credentials, Tuning};
-use headcount_core::findings::TransitionKind;
 use headcount_sdk::Class;
 use headcount_simulator::{
     AMBIENT_KEY, EXTERNAL_ID, NOT_A_SECRET, Organization, READER_ROLE, Simulator, Size,
@@ -105,7 +104,7 @@ async fn play(
     writeln!(
         out,
         "{}",
-        style.bold(&format!(
+        style.bold(format!(
             "A simulated organisation of {} AWS accounts answers on {}.",
             args.accounts,
             stage.simulator.url()
@@ -172,8 +171,8 @@ impl Stage {
             *self.verified.entry(event.kind.clone()).or_default() += 1;
         }
         let now = self.simulator.clock().now().strftime("%Y-%m-%d %H:%M");
-        writeln!(out, "{}  {}", style.dim(&now.to_string()), style.bold(what))?;
-        writeln!(out, "    {}", style.dim(&summary(&report, self.simulator.calls().total())))?;
+        writeln!(out, "{}  {}", style.dim(now.to_string()), style.bold(what))?;
+        writeln!(out, "    {}", style.dim(summary(&report, self.simulator.calls().total())))?;
         self.short_scopes(&report, style, out)?;
         print_received(&received, style, out)?;
         if report.is_baseline {
@@ -289,20 +288,29 @@ fn print_received(
     style: Style,
     out: &mut (dyn Write + Send),
 ) -> anyhow::Result<()> {
-    let opened = format!("dev.headcount.finding.{}.v1", TransitionKind::Opened.as_str());
-    for event in received.iter().take(LINES) {
-        let verb = event.kind.trim_start_matches("dev.headcount.").trim_end_matches(".v1");
-        let what = if event.kind == opened {
-            format!("{} {}: {}", event.severity.to_lowercase(), event.rule, event.title)
-        } else if event.title.is_empty() {
-            verb.to_owned()
-        } else {
-            format!("{verb} {}: {}", event.rule, event.title)
-        };
-        writeln!(out, "    {} {what}", style.green("✔ verified"))?;
+    let verified = style.green("✔ verified");
+    if received.len() <= LINES {
+        for event in received {
+            writeln!(out, "    {verified}  {}", described(event))?;
+        }
+        return Ok(());
     }
-    if received.len() > LINES {
-        writeln!(out, "    {} and {} more", style.green("✔ verified"), received.len() - LINES)?;
+    let mut alike: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+    for event in received {
+        *alike.entry((event.verb(), &event.rule)).or_default() += 1;
+    }
+    for ((verb, rule), count) in alike {
+        writeln!(out, "    {verified}  {count:>3} × {rule} {verb}")?;
     }
     Ok(())
+}
+
+fn described(event: &Received) -> String {
+    match event.verb() {
+        "opened" => {
+            format!("{:<8} {}: {}", event.severity.to_lowercase(), event.rule, event.message)
+        }
+        "baseline" => "one summary of the baseline".to_owned(),
+        verb => format!("{verb:<8} {}: {}", event.rule, event.message),
+    }
 }

@@ -1,18 +1,24 @@
 //! `headcount diff`: what changed between two moments.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 
 use clap::Args;
 use comfy_table::{Cell, Color};
 use headcount_core::reconcile::Change;
+use headcount_sdk::{Class, RecordId};
 
 use super::format::Format;
-use super::output::{DriftLine, Lines};
+use super::lines::Lines;
+use super::output::DriftLine;
 use super::session::Session;
 use super::style::{self, Style, safe};
 use super::time::{self, MOMENT_HELP, Moment};
 use super::{Exit, Globals, UsageError};
 use crate::store::PastDrift;
+
+/// Records looked up at a time.
+const BATCH: usize = 500;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -33,6 +39,9 @@ pub struct DiffArgs {
     /// Only this source
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
+    /// People too
+    #[arg(long)]
+    people: bool,
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -58,6 +67,10 @@ pub async fn run(
     if let Some(source) = &args.source {
         drift.retain(|line| line.source == *source);
     }
+    if !args.people {
+        let people = people(&session, &drift).await?;
+        drift.retain(|line| !people.contains(&line.drift.record));
+    }
     match args.format.lines() {
         Some(format) => {
             let mut lines = Lines::new(format, out);
@@ -72,6 +85,20 @@ pub async fn run(
         }
     }
     Ok(Exit::Ok)
+}
+
+/// Which of the changed records are people, whether they are still there or not.
+async fn people(session: &Session, drift: &[PastDrift]) -> anyhow::Result<BTreeSet<RecordId>> {
+    let ids: BTreeSet<RecordId> = drift.iter().map(|line| line.drift.record.clone()).collect();
+    let ids: Vec<RecordId> = ids.into_iter().collect();
+    let mut people = BTreeSet::new();
+    for some in ids.chunks(BATCH) {
+        let mut records = session.store.records(some).await?;
+        records.extend(session.store.vanished(some).await?);
+        records.retain(|record| record.observation.class == Class::Principal);
+        people.extend(records.iter().map(|record| record.id().clone()));
+    }
+    Ok(people)
 }
 
 fn table(drift: &[PastDrift], span: &str, style: Style, out: &mut dyn Write) -> anyhow::Result<()> {

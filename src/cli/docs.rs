@@ -14,13 +14,16 @@ use headcount_core::rules::docs as rule_docs;
 
 use super::Exit;
 use crate::config::{reference, schema};
-use crate::registry;
+use crate::registry::{self, Who};
 
 mod commands;
 mod connector;
 
+/// The name that the documentation gives to the role in each account.
+const ROLE: &str = "HeadcountReader";
+
 /// Folders in which nothing but generated files may stand.
-const GENERATED_FOLDERS: [&str; 2] = ["docs/rules", "docs/reference"];
+const GENERATED_FOLDERS: [&str; 3] = ["docs/rules", "docs/reference", "deploy/permissions"];
 
 #[derive(Debug, Args)]
 pub struct DocsArgs {
@@ -89,8 +92,13 @@ pub fn generated() -> BTreeMap<String, String> {
     for manifest in registry::manifests() {
         let name = manifest.connector;
         files.insert(format!("docs/reference/connector-{name}.md"), connector::page(manifest));
-        if let Some(policy) = registry::permissions(name) {
-            files.insert(format!("deploy/permissions/{name}.json"), policy);
+        for (file, who) in [("", Who::Reader), ("-agent", Who::Agent { role: ROLE })] {
+            if let Some(policy) = registry::permissions(name, who) {
+                files.insert(
+                    format!("deploy/permissions/{name}{file}.json"),
+                    format!("{policy:#}\n"),
+                );
+            }
         }
     }
     files

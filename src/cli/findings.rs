@@ -10,7 +10,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::format::{FindingFormat, PageFormat, SeverityArg};
-use super::output::{FindingLine, Lines, write_json};
+use super::lines::{Lines, write_json};
+use super::output::FindingLine;
 use super::session::Session;
 use super::style::{self, Style, safe};
 use super::time;
@@ -172,17 +173,22 @@ fn table(
         }
         return Ok(());
     }
-    let mut table = style.table(&["SEVERITY", "RULE", "FINDING", "STATUS", "OPENED", "ID"]);
+    let shows_status = status != StatusArg::Open;
+    let mut header = vec!["SEVERITY", "RULE", "FINDING", "OPENED", "ID"];
+    header.extend(shows_status.then_some("STATUS"));
+    let mut table = style.table(&header);
     for finding in findings {
-        table.add_row(vec![
+        let mut cells = vec![
             style::severity(finding.severity),
             Cell::new(&finding.rule),
             Cell::new(style::short(&finding.title, 90)),
-            Cell::new(finding.status.as_str()),
             Cell::new(time::ago(finding.opened_at, now)),
             Cell::new(&finding.id),
-        ]);
+        ];
+        cells.extend(shows_status.then(|| Cell::new(finding.status.as_str())));
+        table.add_row(cells);
     }
+    style::unbroken(&mut table, &[0, 1, 4]);
     write!(out, "{}", style::lines(table, 0))?;
     let number = style::count(findings.len() as u64, "finding");
     writeln!(out, "\n{}", style.dim(format!("{number}; headcount findings show ID for one")))?;

@@ -9,7 +9,8 @@ use headcount_sdk::{Class, Level};
 use jiff::Timestamp;
 
 use super::format::{COUNTED, ClassArg, Format, PageFormat};
-use super::output::{Lines, RecordLine};
+use super::lines::Lines;
+use super::output::RecordLine;
 use super::session::Session;
 use super::style::{self, Style};
 use super::time::{self, MOMENT_HELP, Moment};
@@ -18,6 +19,7 @@ use crate::store::RecordFilter;
 
 mod find;
 mod show;
+mod words;
 
 /// Rows of a table; programs get everything.
 const TABLE_ROWS: usize = 200;

@@ -42,7 +42,7 @@ pub async fn run(_args: &RunArgs, globals: &Globals) -> anyhow::Result<Exit> {
     let session = Session::to_write(globals).await?;
     // Everything that can be wrong with the configuration is known before the first scan.
     let sinks = registry::sinks(&session.config)?;
-    let sources = scheduled(&session).await?;
+    let sources = scheduled(&session)?;
     let address = session.config.server.listen;
     let listener = api::listen(address)
         .await
@@ -107,7 +107,7 @@ pub async fn run(_args: &RunArgs, globals: &Globals) -> anyhow::Result<Exit> {
     Ok(Exit::Ok)
 }
 
-async fn scheduled(session: &Session) -> anyhow::Result<Vec<Scheduled>> {
+fn scheduled(session: &Session) -> anyhow::Result<Vec<Scheduled>> {
     let mut sources = Vec::with_capacity(session.config.sources.len());
     for config in &session.config.sources {
         sources.push(Scheduled {

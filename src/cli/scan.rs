@@ -10,7 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::findings;
 use super::format::{COUNTED, Format, SeverityArg};
-use super::output::{Lines, RecordLine};
+use super::lines::Lines;
+use super::output::RecordLine;
 use super::progress::Bar;
 use super::session::Session;
 use super::style::Style;
@@ -69,8 +70,8 @@ pub async fn run(
     let sinks = registry::sinks(&session.config)?;
     let cancel = CancellationToken::new();
     stop_on_signal(cancel.clone());
-    let reports = scan_all(&session, &sources, cancel).await?;
-    let drained = deliver(&session, sinks).await?;
+    let reports = scan_all(&session, &sources, cancel.clone()).await?;
+    let drained = deliver(&session, sinks, &cancel).await?;
 
     let mut open = Vec::new();
     for source in &sources {
@@ -139,9 +140,14 @@ async fn scan_all(
 
 /// Sends what is due, and what comes due while we wait. What a sink does not take stays queued
 /// for the agent or the next scan, so it is a warning and no failure.
-async fn deliver(session: &Session, sinks: Vec<Box<dyn Sink>>) -> anyhow::Result<Vec<Drained>> {
+async fn deliver(
+    session: &Session,
+    sinks: Vec<Box<dyn Sink>>,
+    cancel: &CancellationToken,
+) -> anyhow::Result<Vec<Drained>> {
     let (store, clock) = (Arc::clone(&session.store), Arc::new(SystemClock));
-    let drained = Deliverer::new(store, sinks, clock, Pace::default()).drain(PATIENCE).await?;
+    let deliverer = Deliverer::new(store, sinks, clock, Pace::default());
+    let drained = deliverer.drain_until(PATIENCE, cancel).await?;
     for sink in drained.iter().filter(|sink| sink.queue.pending > 0) {
         tracing::warn!(
             sink = sink.sink,

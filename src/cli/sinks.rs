@@ -13,6 +13,7 @@ use super::{Exit, Globals, UsageError};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, SinkConfig};
 use crate::deliver;
+use crate::registry;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -123,7 +124,7 @@ async fn test(
 ) -> anyhow::Result<()> {
     let config = globals.load()?;
     let sink = known(&config, name)?;
-    let built = deliver::build(sink)?;
+    let built = registry::sink(sink)?;
     deliver::test_sink(built.as_ref(), config.agent.as_str(), SystemClock.now())
         .await
         .with_context(|| format!("{name} did not take the test event"))?;

@@ -3,8 +3,10 @@
 use std::fmt::Display;
 use std::io::IsTerminal as _;
 
-use comfy_table::{Attribute, Cell, Color, ContentArrangement, Row, Table, presets};
+use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Table, presets};
 use headcount_core::findings::Severity;
+
+use crate::config;
 
 /// What stdout can show.
 #[derive(Clone, Copy, Debug)]
@@ -15,11 +17,11 @@ pub struct Style {
 }
 
 impl Style {
-    /// Looks at stdout and at `NO_COLOR` (<https://no-color.org>).
+    /// Looks at stdout and at what the environment wants.
     #[must_use]
     pub fn of_stdout(no_color: bool) -> Self {
         let is_terminal = std::io::stdout().is_terminal();
-        let unwanted = no_color || std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
+        let unwanted = no_color || config::is_color_unwanted();
         let width = if is_terminal { Table::new().width() } else { None };
         Self { has_color: is_terminal && !unwanted, width }
     }
@@ -105,10 +107,13 @@ pub fn lines(mut table: Table, indent: usize) -> String {
     text
 }
 
-/// A row of plain cells.
-#[must_use]
-pub fn row(cells: Vec<Cell>) -> Row {
-    Row::from(cells)
+/// Keeps columns in one piece however narrow the terminal is: what people copy must not break.
+pub fn unbroken(table: &mut Table, columns: &[usize]) {
+    for column in columns {
+        if let Some(column) = table.column_mut(*column) {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
+    }
 }
 
 #[must_use]

@@ -102,3 +102,47 @@ pub fn usage(usage: &Usage, now: Timestamp) -> String {
         Usage::NotObservable { .. } => "not observable".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn moments_are_read_as_people_write_them() {
+        let now: Timestamp = "2026-03-10T12:00:00Z".parse().unwrap();
+        let rows = [
+            ("now", "2026-03-10T12:00:00Z"),
+            ("90m", "2026-03-10T10:30:00Z"),
+            ("24h", "2026-03-09T12:00:00Z"),
+            ("7d", "2026-03-03T12:00:00Z"),
+            ("2w", "2026-02-24T12:00:00Z"),
+            ("2026-03-01", "2026-03-01T00:00:00Z"),
+            ("2026-03-01T02:00:00+01:00", "2026-03-01T01:00:00Z"),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(Moment::parse(text).unwrap().resolve(now).to_string(), expected, "{text}");
+        }
+        for text in ["", "yesterday", "-1h", "1y", "h", "9999999999999999999d", "2026-13-01", "é"]
+        {
+            assert!(Moment::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn ages_take_the_largest_unit_that_fits() {
+        let now: Timestamp = "2026-03-10T12:00:00Z".parse().unwrap();
+        let rows = [
+            ("2026-03-10T11:59:01Z", "just now"),
+            ("2026-03-10T11:59:00Z", "1 min ago"),
+            ("2026-03-10T11:00:00Z", "1 h ago"),
+            ("2026-03-08T12:00:01Z", "47 h ago"),
+            ("2026-03-08T12:00:00Z", "2 days ago"),
+            ("2026-03-11T00:00:00Z", "2026-03-11"),
+        ];
+        for (at, expected) in rows {
+            assert_eq!(ago(at.parse().unwrap(), now), expected, "{at}");
+        }
+    }
+}

@@ -19,13 +19,27 @@ const HEAD: &str = "\
 
 /// Keys that stand before their siblings, in this order; the others follow by name.
 const FIRST: [&str; 14] = [
-    "agent", "data_dir", "sources", "sinks", "rules", "brake", "server", "name", "connector",
-    "type", "schedule", "match", "enabled", "severity",
+    "agent",
+    "data_dir",
+    "sources",
+    "sinks",
+    "rules",
+    "brake",
+    "server",
+    "name",
+    "connector",
+    "type",
+    "schedule",
+    "match",
+    "enabled",
+    "severity",
 ];
 
 /// Values for keys that must be given, and for those whose default is to be absent.
-const SAMPLES: [(&str, &str); 11] = [
-    ("name", "example"),
+const SAMPLES: [(&str, &str); 13] = [
+    ("enabled", "false"),
+    ("source", "aws"),
+    ("allow_cidrs", "[\"127.0.0.0/8\"]"),
     ("url", "https://hooks.example.com/headcount"),
     ("secrets", "[\"env:HEADCOUNT_WEBHOOK_SECRET\"]"),
     ("path", "./findings.ndjson"),
@@ -44,18 +58,17 @@ const WIDTH: usize = 100;
 /// The text of `config/headcount.reference.yaml`.
 #[must_use]
 pub fn text() -> String {
-    let mut writer = Writer { root: schema(), explained: BTreeSet::new() };
+    let mut writer = Writer { root: schema(), explained: BTreeSet::new(), name: "example" };
     let mut lines: Vec<String> = Vec::new();
     writer.object(schema(), &mut lines);
     let mut text = HEAD.to_owned();
+    let mut is_in_comment = false;
     for line in &lines {
         // A top-level key and its comment form a paragraph.
-        let starts = line.starts_with('#') && !text.ends_with("#\n");
-        let previous_is_comment =
-            text.lines().next_back().is_some_and(|previous| previous.starts_with('#'));
-        if starts && !previous_is_comment {
+        if line.starts_with('#') && !is_in_comment {
             text.push('\n');
         }
+        is_in_comment = line.starts_with('#');
         text.push_str(line.trim_end());
         text.push('\n');
     }
@@ -66,6 +79,8 @@ struct Writer {
     root: &'static Schema,
     /// Explanations that were given already; fifteen rules share some keys.
     explained: BTreeSet<String>,
+    /// Names the entry that is written: the word that tells it from the others.
+    name: &'static str,
 }
 
 impl Writer {
@@ -87,7 +102,8 @@ impl Writer {
 
     fn explain(&mut self, property: &'static Schema, is_required: bool, out: &mut Vec<String>) {
         let own = property.get("description").and_then(Schema::as_str);
-        let text = own.or_else(|| self.follow(property).get("description").and_then(Schema::as_str));
+        let text =
+            own.or_else(|| self.follow(property).get("description").and_then(Schema::as_str));
         let Some(text) = text else { return };
         if !self.explained.insert(text.to_owned()) {
             return;
@@ -116,22 +132,12 @@ impl Writer {
             return out.extend(indented(inner));
         }
         match schema.get("items").map(|items| self.follow(items)) {
-            Some(items) if items.get("properties").is_some() => {
-                let mut entries = Vec::new();
-                self.entries(items, &mut entries);
-                if default.is_none() {
-                    out.push(format!("{key}:"));
-                    out.extend(indented(entries));
-                } else {
-                    out.push(format!("{key}: []"));
-                    if self.explained.insert(format!("entry of {key}")) {
-                        out.push(format!("# {key}:"));
-                        out.extend(commented(indented(entries)));
-                    }
-                }
+            Some(items) if items.get("properties").or(items.get("oneOf")).is_some() => {
+                self.list(key, items, default.is_some(), out);
             }
             _ => {
-                let value = default.map(inline).or_else(|| sample(key)).or_else(|| example(schema));
+                let value =
+                    default.map(inline).or_else(|| self.sample(key)).or_else(|| example(schema));
                 let value = value.unwrap_or_else(|| "…".to_owned());
                 let lines = fold(key, &value);
                 match default.is_some() || is_required {
@@ -140,6 +146,29 @@ impl Writer {
                 }
                 self.alternatives(key, schema, out);
             }
+        }
+    }
+
+    /// A list of objects: entries, or an empty list with an entry as a comment.
+    fn list(
+        &mut self,
+        key: &str,
+        items: &'static Schema,
+        is_empty_by_default: bool,
+        out: &mut Vec<String>,
+    ) {
+        if !is_empty_by_default {
+            out.push(format!("{key}:"));
+            let mut entries = Vec::new();
+            self.entries(items, &mut entries);
+            return out.extend(indented(entries));
+        }
+        out.push(format!("{key}: []"));
+        if self.explained.insert(format!("entry of {key}")) {
+            let mut entries = Vec::new();
+            self.entries(items, &mut entries);
+            out.push(format!("# {key}:"));
+            out.extend(commented(indented(entries)));
         }
     }
 
@@ -153,15 +182,13 @@ impl Writer {
         }
         for variant in variants {
             let mut lines = Vec::new();
+            self.name = tag(variant).unwrap_or(self.name);
             let about = variant.get("description").and_then(Schema::as_str).unwrap_or_default();
             lines.extend(wrap(about));
             let mut shared = Vec::new();
             self.object(items, &mut shared);
             lines.extend(shared);
             self.object(variant, &mut lines);
-            if let Some(target) = variant.get("$ref") {
-                let _ = target;
-            }
             out.extend(entry(lines));
         }
     }
@@ -181,9 +208,18 @@ impl Writer {
         }
     }
 
+    fn sample(&self, key: &str) -> Option<String> {
+        if key == "name" {
+            return Some(self.name.to_owned());
+        }
+        SAMPLES.iter().find(|(name, _)| *name == key).map(|(_, value)| (*value).to_owned())
+    }
+
     fn follow(&self, schema: &'static Schema) -> &'static Schema {
         let target = schema.get("$ref").and_then(Schema::as_str);
-        match target.and_then(|t| t.strip_prefix("#/$defs/")).and_then(|t| self.root["$defs"].get(t))
+        match target
+            .and_then(|t| t.strip_prefix("#/$defs/"))
+            .and_then(|t| self.root["$defs"].get(t))
         {
             Some(target) => self.follow(target),
             None => schema,
@@ -195,8 +231,10 @@ fn list(schema: &'static Schema, key: &str) -> impl Iterator<Item = &'static Sch
     schema.get(key).and_then(Schema::as_array).into_iter().flatten()
 }
 
-fn sample(key: &str) -> Option<String> {
-    SAMPLES.iter().find(|(name, _)| *name == key).map(|(_, value)| (*value).to_owned())
+/// The fixed text of an alternative's tag.
+fn tag(variant: &'static Schema) -> Option<&'static str> {
+    let properties = variant.get("properties").and_then(Schema::as_object)?;
+    properties.values().find_map(|property| property.get("const").and_then(Schema::as_str))
 }
 
 fn example(schema: &'static Schema) -> Option<String> {
@@ -217,7 +255,8 @@ fn inline(value: &Schema) -> String {
 
 fn is_plain(text: &str) -> bool {
     let is_safe = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
-    let is_word = text.chars().all(is_safe) && text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '.');
+    let is_word = text.chars().all(is_safe)
+        && text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '.');
     is_word && !matches!(text, "true" | "false" | "null")
 }
 

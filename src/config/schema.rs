@@ -12,7 +12,11 @@ use super::check::TextCheck;
 use super::name::Name;
 use super::schedule::Schedule;
 use super::secret::SecretRef;
+use crate::deliver::guard::Cidr;
 use crate::registry;
+
+/// Marks networks; a word of ours, JSON Schema has none.
+const CIDR: &str = "cidr";
 
 /// The schema, as it is published in `config/headcount.schema.json`.
 #[must_use]
@@ -27,6 +31,7 @@ pub fn text_checks() -> BTreeMap<&'static str, TextCheck> {
     let mut checks: BTreeMap<&'static str, TextCheck> = BTreeMap::new();
     checks.insert(Name::PATTERN, Name::check);
     checks.insert("cron", Schedule::check);
+    checks.insert(CIDR, |text| text.parse::<Cidr>().map(drop).map_err(|error| error.to_string()));
     checks.insert("^(env|file):.+$", |text| {
         text.parse::<SecretRef>().map(drop).map_err(|error| error.to_string())
     });
@@ -42,10 +47,18 @@ fn build() -> Schema {
     let mut root = Schema::from(schemars::schema_for!(Config));
     root["title"] = json!("Headcount configuration");
     let definitions = Schema::from(schemars::schema_for!(RuleSettings));
+    for sink in root["$defs"]["SinkConfig"]["oneOf"].as_array_mut().into_iter().flatten() {
+        sink["properties"]["name"]["pattern"] = json!(Name::PATTERN);
+    }
+    root["$defs"]["Cidr"]["format"] = json!(CIDR);
+    // What a connector reads stands in its alternative, so only the whole can be closed.
+    root["$defs"]["SourceConfig"]["unevaluatedProperties"] = json!(false);
     root["properties"]["rules"] = rules(&root["properties"]["rules"], &definitions);
     if let Some(defs) = root.get_mut("$defs").and_then(Schema::as_object_mut) {
-        defs.remove("RuleSettings");
-        defs.remove("Override");
+        // They allow settings that a rule does not read.
+        for general in ["RuleConfig", "RuleSettings", "Override"] {
+            defs.remove(general);
+        }
     }
     root
 }
@@ -76,7 +89,7 @@ fn rule_settings(meta: &Meta, settings: &Schema) -> Schema {
         own.insert(key.to_owned(), property);
     };
     put("enabled", json!(true), None);
-    put("severity", json!(meta.severity.as_str()), None);
+    put("severity", Schema::Null, None);
     for setting in meta.settings {
         match setting {
             Setting::Days { default, about } => put("days", json!(default), Some(about)),
@@ -85,6 +98,11 @@ fn rule_settings(meta: &Meta, settings: &Schema) -> Schema {
             }
             Setting::TrustedAccounts { about } => put("trusted_accounts", json!([]), Some(about)),
         }
+    }
+    if let Some(severity) = own.get_mut("severity").and_then(Schema::as_object_mut) {
+        // No default: the rule may report some subjects at another severity than its usual one.
+        severity.remove("default");
+        severity.insert("examples".to_owned(), json!([meta.severity.as_str()]));
     }
     let mut each = own.clone();
     for property in each.values_mut().filter_map(Schema::as_object_mut) {

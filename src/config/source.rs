@@ -29,14 +29,29 @@ pub enum ConnectorConfig {
     Aws(headcount_aws::Config),
 }
 
-impl SourceConfig {
-    /// The account of the credentials that the environment already has.
+impl ConnectorConfig {
+    /// What the connector itself finds wrong: the key, as far as it names one, and the remedy.
     #[must_use]
-    pub fn ambient() -> Self {
-        Self {
-            name: Name::fixed("aws"),
-            schedule: Schedule::default(),
-            connector: ConnectorConfig::Aws(headcount_aws::Config::default()),
+    pub fn fault(&self) -> Option<String> {
+        match self {
+            #[cfg(feature = "aws")]
+            Self::Aws(config) => config.validate().err().map(|error| error.to_string()),
         }
+    }
+}
+
+impl SourceConfig {
+    /// What is counted when nothing is configured: the account of the credentials that the
+    /// environment already has.
+    #[must_use]
+    pub fn ambient() -> Vec<Self> {
+        vec![
+            #[cfg(feature = "aws")]
+            Self {
+                name: Name::fixed("aws"),
+                schedule: Schedule::default(),
+                connector: ConnectorConfig::Aws(headcount_aws::Config::default()),
+            },
+        ]
     }
 }

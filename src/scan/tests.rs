@@ -21,12 +21,14 @@ use crate::store::{FindingFilter, RecordFilter, Store};
 
 const PLACE: &str = "test:1";
 
+type Answer = Result<Vec<Observation>, ScanError>;
+
 /// A source whose answers the test writes.
 #[derive(Default)]
 struct Script {
-    scopes: Mutex<BTreeMap<Scope, Result<Vec<Observation>, ScanError>>>,
+    scopes: Mutex<BTreeMap<Scope, Answer>>,
     /// Answers for the next readings only, before those of `scopes`.
-    once: Mutex<BTreeMap<Scope, Vec<Result<Vec<Observation>, ScanError>>>>,
+    once: Mutex<BTreeMap<Scope, Vec<Answer>>>,
     unreachable: Mutex<Option<ScanError>>,
     readings: Mutex<u32>,
 }
@@ -120,11 +122,11 @@ impl World {
         Self { script, store, engine, source, clock, _dir: dir }
     }
 
-    fn answers(&self, kind: &str, answer: Result<Vec<Observation>, ScanError>) {
+    fn answers(&self, kind: &str, answer: Answer) {
         self.script.scopes.lock().unwrap().insert(scope(kind), answer);
     }
 
-    fn answers_once(&self, kind: &str, answer: Result<Vec<Observation>, ScanError>) {
+    fn answers_once(&self, kind: &str, answer: Answer) {
         self.script.once.lock().unwrap().entry(scope(kind)).or_default().push(answer);
     }
 
@@ -446,4 +448,20 @@ async fn an_interrupted_scan_keeps_what_it_had_committed() {
     let outcome = engine.scan(&world.source, &Silent).await;
     assert!(matches!(outcome, Err(EngineError::Interrupted)));
     assert_eq!(world.names().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_scope_read_late_is_told_of_in_a_summary_and_not_one_by_one() {
+    let world = World::new().await;
+    world.answers("users", Ok(vec![owned(user("1", "ci"), "team-a")]));
+    world.answers("keys", Err(denied()));
+    world.scan().await;
+    let old = Observation { created_at: Some(at("2024-01-01T00:00:00Z")), ..key("AK1", "1") };
+    world.answers("keys", Ok(vec![old]));
+    world.scan().await;
+    assert!(world.open().await.contains(&("long-lived-credential".to_owned(), "AK1".to_owned())));
+    let summaries = ["dev.headcount.scan.baseline.v1", "dev.headcount.scan.baseline.v1"];
+    assert_eq!(world.delivered().await, summaries);
+    world.scan().await;
+    assert_eq!(world.delivered().await.len(), 2, "told once");
 }

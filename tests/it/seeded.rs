@@ -83,10 +83,8 @@ impl Seeded {
         let dir = tempfile::tempdir().unwrap();
         let seeded = Self { dir };
         let data = seeded.root().join("data");
-        let yaml = format!(
-            "data_dir: {}\nsources: [{{name: prod, connector: aws}}]\n",
-            data.display()
-        );
+        let yaml =
+            format!("data_dir: {}\nsources: [{{name: prod, connector: aws}}]\n", data.display());
         std::fs::write(seeded.config(), yaml).unwrap();
         std::fs::create_dir(&data).unwrap();
         tokio::runtime::Runtime::new().unwrap().block_on(scans(&seeded.config(), &data));

@@ -9,7 +9,7 @@ use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use crate::id::{Place, is_account};
 
 /// Settings of an AWS source.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Which accounts are read: `ambient` (the one the agent's credentials belong to), a list of
@@ -95,7 +95,7 @@ pub enum Accounts {
 }
 
 /// Accounts given by the roles to read them with.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RoleAccounts {
     /// ARNs of the roles to assume, one per account.
@@ -107,7 +107,7 @@ pub struct RoleAccounts {
 
 /// Every account that AWS Organizations lists. The account of the agent's own credentials is
 /// read with them, every other one through the role.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OrganizationAccounts {
     /// Name (with its path, without a leading slash) of the role to assume in each member.
@@ -147,6 +147,17 @@ impl JsonSchema for Accounts {
 
     fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
         AccountsShape::json_schema(generator)
+    }
+}
+
+/// As it is written; the schema tells the default by it.
+impl serde::Serialize for Accounts {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Ambient => serializer.serialize_str("ambient"),
+            Self::Roles(accounts) => accounts.serialize(serializer),
+            Self::Organization(accounts) => serializer.collect_map([("organization", accounts)]),
+        }
     }
 }
 
@@ -223,7 +234,10 @@ pub enum ConfigError {
 }
 
 impl Config {
-    pub(crate) fn validate(&self) -> Result<(), ConfigError> {
+    /// # Errors
+    ///
+    /// When the configuration cannot work; the message begins with the key.
+    pub fn validate(&self) -> Result<(), ConfigError> {
         if !(1..=10).contains(&self.concurrency) {
             return Err(ConfigError::Concurrency);
         }

@@ -72,20 +72,14 @@ pub static DAY: &[Hour] = &[
         },
     },
     Hour {
-        what: "the permission iam:ListRoles is taken away, and iam:GetAccountAuthorizationDetails",
+        what: "a permission is taken away in one account: iam:GetAccountAuthorizationDetails",
         later: HOUR,
-        change: |org, cast| {
-            org.deny(&cast.sandbox, "iam:ListRoles")?;
-            org.deny(&cast.sandbox, "iam:GetAccountAuthorizationDetails")
-        },
+        change: |org, cast| org.deny(&cast.sandbox, "iam:GetAccountAuthorizationDetails"),
     },
     Hour {
-        what: "the permissions come back",
+        what: "the permission comes back",
         later: HOUR,
-        change: |org, cast| {
-            org.allow(&cast.sandbox, "iam:ListRoles")?;
-            org.allow(&cast.sandbox, "iam:GetAccountAuthorizationDetails")
-        },
+        change: |org, cast| org.allow(&cast.sandbox, "iam:GetAccountAuthorizationDetails"),
     },
     Hour {
         what: "the user is deleted, and one of the same name is made",

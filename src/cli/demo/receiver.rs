@@ -16,7 +16,14 @@ pub struct Received {
     pub kind: String,
     pub rule: String,
     pub severity: String,
-    pub title: String,
+    pub message: String,
+}
+
+impl Received {
+    /// What happened: `opened`, `resolved`, `baseline` …
+    pub fn verb(&self) -> &str {
+        self.kind.trim_end_matches(".v1").rsplit('.').next().unwrap_or_default()
+    }
 }
 
 #[derive(Default)]
@@ -85,6 +92,6 @@ fn read(event: &serde_json::Value) -> Received {
         kind: text("/type"),
         rule: text("/data/finding_info/analytic/uid"),
         severity: text("/data/severity"),
-        title: text("/data/finding_info/title"),
+        message: text("/data/message"),
     }
 }

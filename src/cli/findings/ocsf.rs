@@ -36,7 +36,12 @@ pub async fn write(
             let scope = scope_of(&states, finding);
             let about = About { meta: rule.meta(), record, parent, scope };
             let event = finding_event(&envelope(session), &transition(finding), &about);
-            let event: serde_json::Value = serde_json::from_str(&event.body)?;
+            let mut event: serde_json::Value = serde_json::from_str(&event.body)?;
+            if let Some(metadata) = event["data"]["metadata"].as_object_mut() {
+                // These belong to a delivery, and this is none.
+                metadata.remove("sequence");
+                metadata.remove("correlation_uid");
+            }
             serde_json::to_writer(&mut *out, &event["data"])?;
             out.write_all(b"\n")?;
         }

@@ -6,14 +6,16 @@ use comfy_table::Cell;
 use headcount_core::findings::{Finding, FindingStatus};
 use headcount_core::inventory::{Origin, Record};
 use headcount_core::reconcile::{FieldChange, changes};
-use headcount_sdk::{Affiliation, Endpoint, Expiry, ExternalId, Link, Observation, Trust, Usage};
+use headcount_sdk::{Endpoint, Expiry, Link, Observation, Usage};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::ShowArgs;
 use super::find::{Found, find};
+use super::words::{brief, endpoint, owner, trust, words};
 use crate::cli::format::PageFormat;
-use crate::cli::output::{FindingLine, RecordLine, write_json};
+use crate::cli::lines::write_json;
+use crate::cli::output::{FindingLine, RecordLine};
 use crate::cli::session::Session;
 use crate::cli::style::{self, Style, safe};
 use crate::cli::time;
@@ -47,8 +49,12 @@ pub async fn run(
     let found = find(session, &args.subject, at).await?;
     let record = &found.record;
     let incoming = incoming(session, record, at).await?;
-    let findings = session.store.findings_on(&[record.id().to_string()]).await?;
-    let steps = history(&found);
+    let mut findings = session.store.findings_on(&[record.id().to_string()]).await?;
+    let mut steps = history(&found);
+    if let Some(at) = at {
+        findings.retain(|finding| finding.opened_at <= at);
+        steps.retain(|step| step.at <= at);
+    }
     match args.format {
         PageFormat::Json => json(record, &found, &incoming, &findings, &steps, out)?,
         PageFormat::Table => {
@@ -319,73 +325,6 @@ impl Page {
 
     fn heading(&self, text: &str, out: &mut dyn Write) -> Printed {
         writeln!(out, "\n{}", self.style.bold(text))
-    }
-}
-
-fn owner(record: &Record) -> String {
-    let Some(owner) = &record.owner else { return "nobody is named".to_owned() };
-    let inherited = match &owner.inherited_from {
-        Some(parent) => format!(", inherited from {parent}"),
-        None => String::new(),
-    };
-    format!(
-        "{}, {} % sure, from {} ({}){inherited}",
-        safe(&owner.reference),
-        owner.confidence.as_percent(),
-        safe(&owner.locator),
-        owner.basis.as_str()
-    )
-}
-
-fn words(name: &str) -> String {
-    name.replace('_', " ")
-}
-
-fn endpoint(to: &Endpoint) -> String {
-    match to {
-        Endpoint::Record { id } => id.to_string(),
-        Endpoint::Account { place, principal, affiliation } => {
-            let relation = match affiliation {
-                Affiliation::SameAccount => "same account",
-                Affiliation::SameOrganization => "same organisation",
-                Affiliation::External => "outside the organisation",
-                Affiliation::NotKnown => "organisation not known",
-            };
-            match principal {
-                Some(principal) => format!("{} ({relation})", safe(principal)),
-                None => format!("account {place} ({relation})"),
-            }
-        }
-        Endpoint::Service { name } => format!("service {}", safe(name)),
-        Endpoint::Federation { issuer } => format!("identity provider {}", safe(issuer)),
-        Endpoint::Dangling { native } => format!("deleted principal {}", safe(native)),
-        Endpoint::Anyone => "anyone".to_owned(),
-    }
-}
-
-fn trust(trust: &Trust) -> String {
-    let mut parts = Vec::new();
-    match trust.external_id {
-        ExternalId::Required => parts.push("external id required".to_owned()),
-        ExternalId::Absent => parts.push("no external id".to_owned()),
-        ExternalId::NotApplicable => {}
-    }
-    for (name, list) in [
-        ("subject", &trust.subjects),
-        ("audience", &trust.audiences),
-        ("narrowed by", &trust.narrowed_by),
-    ] {
-        if !list.is_empty() {
-            parts.push(format!("{name} {}", safe(&list.join(", "))));
-        }
-    }
-    parts.join("; ")
-}
-
-fn brief(value: &serde_json::Value) -> String {
-    match value {
-        serde_json::Value::Null => "nothing".to_owned(),
-        other => style::short(&other.to_string(), 120),
     }
 }
 

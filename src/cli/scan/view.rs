@@ -145,7 +145,17 @@ impl Screen<'_> {
                 sum(|s| s.disappeared)
             )
         };
-        writeln!(out, "\n  {}", self.style.dim(said))
+        writeln!(out, "\n  {}", self.style.dim(said))?;
+        for scope in self.reports.iter().flat_map(|r| &r.scopes) {
+            if let Coverage::Sweeping { outstanding } = scope.coverage {
+                let rest = format!(
+                    "{}: {outstanding} parents not looked at yet; later scans go on",
+                    scope.scope
+                );
+                writeln!(out, "  {}", self.style.dim(rest))?;
+            }
+        }
+        Ok(())
     }
 
     fn section(&self, heading: &str, rules: &[&str], out: &mut dyn Write) -> Printed {
@@ -165,15 +175,21 @@ impl Screen<'_> {
         writeln!(out, "\n{}  {more}", self.style.bold(heading))?;
         let mut table = self.style.table(&[]);
         for finding in section(self.open, rules).take(SHOWN) {
-            let record = self.subjects.get(&finding.subject);
+            let owner = match self.subjects.get(&finding.subject) {
+                Some(record) if record.owner.is_some() => {
+                    format!("owner {}", inventory::owner(record))
+                }
+                // The rules on owners say it in the title.
+                Some(_) if heading != "OWNERLESS" => "no owner".to_owned(),
+                _ => String::new(),
+            };
             table.add_row(vec![
                 style::severity(finding.severity),
-                Cell::new(style::short(&finding.subject_name, 40)),
-                Cell::new(record.map_or("", |r| r.scope.place.as_str())),
-                Cell::new(record.map_or_else(String::new, owner)),
-                Cell::new(style::short(&finding.title, 80)),
+                Cell::new(style::short(&finding.title, 90)),
+                Cell::new(owner),
             ]);
         }
+        style::unbroken(&mut table, &[0]);
         write!(out, "{}", style::lines(table, 2))
     }
 
@@ -278,6 +294,7 @@ impl Screen<'_> {
         if self.reports.iter().all(|r| r.is_baseline) {
             hint("headcount scan".to_owned(), "again later: shows what changed");
         }
+        style::unbroken(&mut table, &[0]);
         write!(out, "{}", style::lines(table, 2))
     }
 }
@@ -286,13 +303,6 @@ impl Screen<'_> {
 fn word(name: &str) -> Option<&str> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.:/@".contains(c);
     (!name.is_empty() && !name.starts_with('-') && name.chars().all(is_plain)).then_some(name)
-}
-
-fn owner(record: &Record) -> String {
-    match &record.owner {
-        Some(_) => inventory::owner(record),
-        None => "no owner".to_owned(),
-    }
 }
 
 const fn plural(class: Class) -> &'static str {
@@ -306,10 +316,8 @@ const fn plural(class: Class) -> &'static str {
 
 fn gap(coverage: &Coverage) -> Option<String> {
     match coverage {
-        Coverage::Complete | Coverage::NotSupported { .. } => None,
-        Coverage::Sweeping { outstanding } => {
-            Some(format!("{outstanding} still to be looked at one by one; later scans go on"))
-        }
+        // A sweep goes on by itself; nobody has to do anything about it.
+        Coverage::Complete | Coverage::Sweeping { .. } | Coverage::NotSupported { .. } => None,
         Coverage::Incomplete { error } => Some(remedy(error)),
         Coverage::Held { would_remove, of } => Some(format!(
             "{would_remove} of {of} records seemed gone, but not on a second look; all are kept"

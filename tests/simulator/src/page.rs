@@ -16,6 +16,8 @@ const KEPT: usize = 65_536;
 /// The markers handed out.
 #[derive(Debug)]
 pub(crate) struct Pages {
+    /// Pages hold at most so many records, whatever was asked for: AWS may always give fewer.
+    pub(crate) most: Option<usize>,
     ids: Ids,
     made: HashMap<String, Place>,
     order: VecDeque<String>,
@@ -67,7 +69,7 @@ pub(crate) const IAM: Limits =
 
 impl Pages {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { ids: Ids::new(seed), made: HashMap::new(), order: VecDeque::new() }
+        Self { most: None, ids: Ids::new(seed), made: HashMap::new(), order: VecDeque::new() }
     }
 
     /// Reads marker and size of a request.
@@ -91,6 +93,7 @@ impl Pages {
                 _ => return Err(ApiError::invalid_marker(limits.marker)),
             },
         };
+        let limit = self.most.map_or(limit, |most| limit.min(most));
         Ok(Page { after, limit, marker })
     }
 

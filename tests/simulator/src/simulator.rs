@@ -86,6 +86,12 @@ impl Simulator {
         self.shared.lock().faults.clear();
     }
 
+    /// Serves pages of at most so many records from now on (`None`: as many as were asked for), as
+    /// AWS may at any time.
+    pub fn limit_pages(&self, most: Option<usize>) {
+        self.shared.lock().world.pages.most = most;
+    }
+
     /// The requests since the start or the last [`Simulator::reset_calls`].
     pub fn calls(&self) -> Calls {
         self.shared.lock().calls.clone()

@@ -2,7 +2,7 @@
 //! changed. An unchanged row stands for what was listed when it was new.
 //!
 //! The report may be four hours old. What a row shows is therefore proof only for what was listed
-//! at the source, or for what a report built *after* the row was first met still shows: until then
+//! at the source, or for what a report built after the row was first met still shows: until then
 //! such a user is left out of the proof, so that a credential found through an event is not taken
 //! for gone because an older report lacks it.
 
@@ -42,7 +42,7 @@ pub(crate) struct Entry<T> {
 pub(crate) enum Proof {
     /// The source listed them.
     Listed,
-    /// The report showed none; a report built later than this must agree before it counts.
+    /// The report showed none; one built no earlier than this must agree before it counts.
     RowAlone { since: Timestamp },
 }
 
@@ -215,9 +215,12 @@ impl Collector<'_> {
         for (id, entry) in &now.users {
             vouched.user(self.place().user(id), entry.proof, report.generated_at);
         }
-        if failed.is_some() {
-            for (id, entry) in &before.users {
+        for (id, entry) in &before.users {
+            if failed.is_some() {
                 now.users.entry(id.clone()).or_insert_with(|| entry.clone());
+            } else if !now.users.contains_key(id) {
+                // The bulk details no longer have the user, so nothing of its is left.
+                vouched.proven.insert(self.place().user(id));
             }
         }
         if now != before {
@@ -252,7 +255,7 @@ struct Vouched {
 impl Vouched {
     fn user(&mut self, id: RecordId, proof: Proof, report_at: Timestamp) {
         match proof {
-            Proof::RowAlone { since } if report_at <= since => self.doubtful += 1,
+            Proof::RowAlone { since } if report_at < since => self.doubtful += 1,
             Proof::RowAlone { .. } | Proof::Listed => {
                 self.proven.insert(id);
             }
@@ -322,7 +325,7 @@ mod tests {
             vouched.doubtful
         };
         assert_eq!(doubtful("2026-01-15T06:00:00Z"), 1);
-        assert_eq!(doubtful("2026-01-15T09:00:00Z"), 1);
-        assert_eq!(doubtful("2026-01-15T09:00:01Z"), 0);
+        assert_eq!(doubtful("2026-01-15T08:59:59Z"), 1);
+        assert_eq!(doubtful("2026-01-15T09:00:00Z"), 0, "built after the scan began");
     }
 }

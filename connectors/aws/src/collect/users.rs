@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_iam::types::StatusType;
 use headcount_sdk::{
-    Class, Complete, Expiry, Level, Nature, NatureKind, Observation, Privilege, Recorder,
-    ScanError, Status, Usage,
+    Class, Complete, Expiry, Level, NatureKind, Observation, Privilege, Recorder, ScanError,
+    Status, Usage,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -21,15 +21,20 @@ const BULK: &str = "iam:GetAccountAuthorizationDetails";
 const REPORT: &str = "iam:GetCredentialReport";
 
 /// Fields that come from the credential report.
-const FROM_REPORT: &[&str] =
-    &["usage", "attributes.console_password", "attributes.mfa", "attributes.active_access_keys"];
+const FROM_REPORT: &[&str] = &[
+    "usage",
+    // A report that could not be read must not turn a person into a machine.
+    "nature",
+    "attributes.console_password",
+    "attributes.mfa",
+    "attributes.active_access_keys",
+];
 
-/// What is kept of a user: whom a hint means, and what it was judged to be.
+/// What is kept of a user: whom a hint means.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct KnownUser {
     pub(crate) id: String,
     pub(crate) arn: String,
-    nature: Nature,
 }
 
 /// By name, which is what events carry.
@@ -64,15 +69,9 @@ impl Collector<'_> {
         let before: KnownUsers = self.cached(KNOWN_USERS).await.unwrap_or_default();
         let mut known = KnownUsers::new();
         for user in authorization.users.values() {
-            let kept = before.get(&user.holder.name).filter(|kept| kept.id == user.holder.id);
-            let observation = self.user(user, &report, &others, kept.map(|kept| &kept.nature));
-            let entry = KnownUser {
-                id: user.holder.id.clone(),
-                arn: user.holder.arn.clone(),
-                nature: observation.nature.clone().unwrap_or_else(unjudged),
-            };
+            recorder.record(self.user(user, &report, &others));
+            let entry = KnownUser { id: user.holder.id.clone(), arn: user.holder.arn.clone() };
             known.insert(user.holder.name.clone(), entry);
-            recorder.record(observation);
         }
         recorder.record(self.root(&report));
         if known != before {
@@ -102,13 +101,10 @@ impl Collector<'_> {
         user: &User,
         report: &Result<std::sync::Arc<Report>, ScanError>,
         others: &Others,
-        kept: Option<&Nature>,
     ) -> Observation {
         let holder = &user.holder;
         let row = report.as_ref().ok().and_then(|report| row(report, user));
-        let judged = nature::judge(&holder.name, &holder.path, &holder.tags, row);
-        // A report that could not be read must not turn a person into a machine.
-        let nature = if report.is_err() { kept.cloned().unwrap_or(judged) } else { judged };
+        let nature = nature::judge(&holder.name, &holder.path, &holder.tags, row);
         let class = match nature.kind {
             NatureKind::Person => Class::Principal,
             NatureKind::Machine => Class::Identity,
@@ -203,16 +199,12 @@ impl Collector<'_> {
                 }
             }
             Err(error) => {
-                root.usage = not_observable("the credential report was not read");
                 unread(&mut root, error);
+                root.unread.insert("created_at".to_owned(), missing(error));
             }
         }
         root
     }
-}
-
-fn unjudged() -> Nature {
-    nature::judge("", "/", &BTreeMap::new(), None)
 }
 
 fn unread(observation: &mut Observation, error: &ScanError) {
@@ -239,7 +231,8 @@ fn row_usage(row: &Row, created_at: Timestamp) -> Usage {
         Some(at) => {
             Usage::LastUsed { at, resolution_secs: KEY_RESOLUTION_SECS, lag_secs: LAG_SECS }
         }
-        None if row.password_used == Use::NotSupported => {
+        // Not covered, and there is a password, or may be one.
+        None if row.password_used == Use::NotSupported && row.password_enabled != Some(false) => {
             not_observable("the report does not cover its password")
         }
         None => Usage::NeverSince {

@@ -166,6 +166,13 @@ impl Scanned {
         }
     }
 
+    /// As [`Scanned::all_complete`]; details of providers may still be on their way.
+    pub fn all_complete_but_swept(&self) {
+        for (scope, outcome) in &self.outcomes {
+            outcome.as_ref().unwrap_or_else(|error| panic!("{scope}: {error}"));
+        }
+    }
+
     pub fn of_kind(&self, kind: &str) -> Vec<&Observation> {
         self.records.values().filter(|record| record.kind == kind).collect()
     }

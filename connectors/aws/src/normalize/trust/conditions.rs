@@ -74,7 +74,10 @@ impl Conditions {
                 Some(Claim::Audience) if federated && test.selects() => audiences.push(test),
                 Some(Claim::ExternalId) if foreign => {
                     if matches!(test.operator, Operator::Exactly | Operator::Like)
-                        && test.values.iter().all(|value| value.trim_matches(['*', '?']) != "")
+                        && test
+                            .values
+                            .iter()
+                            .all(|value| !value.trim_matches(['*', '?']).is_empty())
                     {
                         external_id = ExternalId::Required;
                     }

@@ -1,0 +1,85 @@
+//! Owners, links, trusts and changed values in words, for the page of one record.
+
+use headcount_core::inventory::Record;
+use headcount_sdk::{Affiliation, Endpoint, ExternalId, Trust};
+
+use crate::cli::style::{self, safe};
+
+pub fn owner(record: &Record) -> String {
+    let Some(owner) = &record.owner else { return "nobody is named".to_owned() };
+    let inherited = match &owner.inherited_from {
+        Some(parent) => format!(", inherited from {parent}"),
+        None => String::new(),
+    };
+    format!(
+        "{}, {} % sure, from {} ({}){inherited}",
+        safe(&owner.reference),
+        owner.confidence.as_percent(),
+        safe(&owner.locator),
+        owner.basis.as_str()
+    )
+}
+
+pub fn words(name: &str) -> String {
+    name.replace('_', " ")
+}
+
+pub fn endpoint(to: &Endpoint) -> String {
+    match to {
+        Endpoint::Record { id } => id.to_string(),
+        Endpoint::Account { place, principal, affiliation } => {
+            let relation = match affiliation {
+                Affiliation::SameAccount => "same account",
+                Affiliation::SameOrganization => "same organisation",
+                Affiliation::External => "outside the organisation",
+                Affiliation::NotKnown => "organisation not known",
+            };
+            match principal {
+                Some(principal) => format!("{} ({relation})", safe(principal)),
+                None => format!("account {place} ({relation})"),
+            }
+        }
+        Endpoint::Service { name } => format!("service {}", safe(name)),
+        Endpoint::Federation { issuer } => format!("identity provider {}", safe(issuer)),
+        Endpoint::Dangling { native } => format!("deleted principal {}", safe(native)),
+        Endpoint::Anyone => "anyone".to_owned(),
+    }
+}
+
+pub fn trust(trust: &Trust) -> String {
+    let mut parts = Vec::new();
+    match trust.external_id {
+        ExternalId::Required => parts.push("external id required".to_owned()),
+        ExternalId::Absent => parts.push("no external id".to_owned()),
+        ExternalId::NotApplicable => {}
+    }
+    for (name, list) in [
+        ("subject", &trust.subjects),
+        ("audience", &trust.audiences),
+        ("narrowed by", &trust.narrowed_by),
+    ] {
+        if !list.is_empty() {
+            parts.push(format!("{name} {}", safe(&list.join(", "))));
+        }
+    }
+    parts.join("; ")
+}
+
+/// A value for a person: of owner evidence the names, of other structures the beginning.
+pub fn brief(value: &serde_json::Value) -> String {
+    let named = |item: &serde_json::Value| {
+        Some(format!("{} ({})", item.get("ref")?.as_str()?, item.get("locator")?.as_str()?))
+    };
+    match value {
+        serde_json::Value::Null => "nothing".to_owned(),
+        serde_json::Value::String(text) => style::short(text, 120),
+        serde_json::Value::Array(items) if items.is_empty() => "nothing".to_owned(),
+        serde_json::Value::Array(items) => {
+            match items.iter().map(named).collect::<Option<Vec<String>>>() {
+                Some(names) => style::short(&names.join(", "), 120),
+                None => style::short(&value.to_string(), 80),
+            }
+        }
+        other => style::short(&other.to_string(), 80),
+    }
+}

@@ -190,7 +190,11 @@ async fn each_missing_action_is_reported_by_name_and_nothing_disappears() {
     assert_eq!(missed_by_check(&agent).await, permissions([UNSERVED_ACTION]));
     let mut known = ids(&agent.scan_incomplete().await);
     for gap in gaps(&receiver.take()) {
-        assert_eq!((gap.operation.as_str(), gap.cause.as_str()), (UNSERVED_ACTION, "denied"), "{gap:?} {policy}");
+        assert_eq!(
+            (gap.operation.as_str(), gap.cause.as_str()),
+            (UNSERVED_ACTION, "denied"),
+            "{gap:?} {policy}"
+        );
     }
 
     for (n, action) in actions(&policy).iter().enumerate() {

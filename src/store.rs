@@ -119,6 +119,9 @@ pub struct SourceState {
     pub last_scan_complete: Option<bool>,
     /// The last finished scan that did.
     pub last_complete_at: Option<Timestamp>,
+    /// The last summary of a baseline; scopes baselined later than that are still to be told of.
+    #[serde(default)]
+    pub last_summary_at: Option<Timestamp>,
     /// Digest of the rule settings that the records were last judged under.
     pub rules_digest: Option<String>,
 }

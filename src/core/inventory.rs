@@ -82,6 +82,9 @@ pub struct ScopeState {
     pub never_had: BTreeSet<String>,
     /// The last removal that the brake stopped and a second reading confirmed.
     pub mass_removal: Option<MassRemoval>,
+    /// Whether the scope is read in a rolling sweep, some parents at a time.
+    #[serde(default)]
+    pub is_swept: bool,
 }
 
 /// How one reading of a scope ended.
@@ -123,6 +126,7 @@ impl ScopeState {
             degradations: Vec::new(),
             never_had: BTreeSet::new(),
             mass_removal: None,
+            is_swept: false,
         }
     }
 
@@ -155,7 +159,10 @@ impl ScopeState {
     fn read(&mut self, proof: &Complete, now: Timestamp) {
         let outstanding = match proof.extent() {
             Extent::Whole => 0,
-            Extent::Parents { outstanding, .. } => *outstanding,
+            Extent::Parents { outstanding, .. } => {
+                self.is_swept |= *outstanding > 0;
+                *outstanding
+            }
             // One subject re-read for a hint says nothing about the scope around it.
             Extent::Records(_) => return,
         };

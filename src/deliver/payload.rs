@@ -64,7 +64,7 @@ pub struct BaselineSummary<'a> {
     pub started_at: Timestamp,
     pub finished_at: Timestamp,
     pub records: BTreeMap<Class, u64>,
-    /// Findings opened, by rule and severity.
+    /// Open findings, by rule and severity.
     pub findings: BTreeMap<(String, Severity), u64>,
     pub coverage: &'a [ScopeState],
 }

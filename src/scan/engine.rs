@@ -3,12 +3,12 @@
 //! Places are read concurrently, the scopes of a place one after the other, because they share
 //! bulk answers and a rate limit. A scope that fails stays as it was; its siblings go on.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::StreamExt as _;
-use headcount_core::findings::{Transition, TransitionKind};
+use headcount_core::findings::Transition;
 use headcount_core::inventory::{MassRemoval, ScopeState};
 use headcount_core::reconcile::{Disappeared, Found, Reading};
 use headcount_core::rules::RuleConfig;
@@ -101,14 +101,13 @@ impl Engine {
             due: Vec::new(),
         };
         let cx = self.context(source, &run.scan, Priority::Scan);
-        let before = self.baselined(source).await?;
         match self.interruptible(source.connector.scopes(&cx)).await? {
             Ok(scopes) => self.read_all(&run, &scopes, &mut report).await?,
             Err(error) => self.fail_all(&run, &error, &mut report).await?,
         }
         report.due = self.judge_due(source).await?;
         report.finished_at = self.clock.now();
-        self.end(&run, state, &before, &report).await?;
+        self.end(&run, state, &report).await?;
         Ok(report)
     }
 
@@ -171,6 +170,7 @@ impl Engine {
                 last_scan_finished_at: None,
                 last_scan_complete: None,
                 last_complete_at: None,
+                last_summary_at: None,
                 rules_digest: None,
             });
         let digest = rules_digest(&self.settings().rules);
@@ -189,7 +189,6 @@ impl Engine {
         &self,
         run: &Run<'_>,
         mut state: SourceState,
-        baselined_before: &BTreeSet<Scope>,
         report: &ScanReport,
     ) -> Result<(), EngineError> {
         let now = report.finished_at;
@@ -203,12 +202,14 @@ impl Engine {
         if report.unreachable.is_none() {
             state.baselined_at = state.baselined_at.or(Some(now));
         }
-        let after = self.baselined(run.source).await?;
-        let fresh: Vec<&Scope> = after.difference(baselined_before).collect();
-        let has_news = run.is_baseline || !fresh.is_empty();
+        let coverage = self.store.scope_states(Some(&run.source.name)).await?;
+        let told_at = state.last_summary_at;
+        // Read from what is stored, so that a baseline that a crash cut short is told of as well.
+        let has_news =
+            run.is_baseline || coverage.iter().any(|s| !s.is_swept && s.baselined_at > told_at);
         let place = Place { source: &run.source.name, scan: &run.scan, now, is_baseline: false };
         if has_news && report.unreachable.is_none() {
-            let coverage = self.store.scope_states(Some(&run.source.name)).await?;
+            state.last_summary_at = Some(now);
             let summary = self.summary(report, &coverage).await?;
             self.ledger.commit_source(place, state, Some(&summary)).await?;
         } else {
@@ -229,10 +230,9 @@ impl Engine {
             }
         }
         let mut findings = BTreeMap::new();
-        for transition in report.transitions() {
-            if transition.kind == TransitionKind::Opened {
-                let of = (transition.finding.rule.clone(), transition.finding.severity);
-                *findings.entry(of).or_default() += 1;
+        for ((rule, severity, source), count) in self.store.count_open_findings().await? {
+            if source == report.source {
+                findings.insert((rule, severity), count);
             }
         }
         Ok(BaselineSummary {
@@ -242,12 +242,6 @@ impl Engine {
             findings,
             coverage,
         })
-    }
-
-    /// Scopes of a source whose baseline has been taken.
-    async fn baselined(&self, source: &Source) -> Result<BTreeSet<Scope>, EngineError> {
-        let states = self.store.scope_states(Some(&source.name)).await?;
-        Ok(states.into_iter().filter(|s| s.baselined_at.is_some()).map(|s| s.scope).collect())
     }
 
     async fn read_all(

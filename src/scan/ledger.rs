@@ -12,7 +12,7 @@ use headcount_core::inventory::{MassRemoval, Origin, Outcome, Record, ScopeState
 use headcount_core::owners;
 use headcount_core::reconcile::{self, Change, Disappeared, Drift, Found};
 use headcount_core::rules::{self, Subject};
-use headcount_sdk::{Class, Complete, Observation, RecordId, ScanError, Scope};
+use headcount_sdk::{Class, Complete, Extent, Observation, RecordId, ScanError, Scope};
 use jiff::Timestamp;
 use tokio::sync::{Mutex, Notify};
 
@@ -135,7 +135,11 @@ impl Ledger {
     ) -> Result<Committed> {
         let _writer = self.writer.lock().await;
         let prior = self.prior_state(place, scope).await?;
-        let mut draft = Draft::new(place, place.is_baseline || prior.baselined_at.is_none());
+        // What a sweep finds little by little after the first scan goes out at once: no summary
+        // will tell of it.
+        let is_swept = prior.is_swept || ending.is_sweep();
+        let is_baseline = place.is_baseline || (prior.baselined_at.is_none() && !is_swept);
+        let mut draft = Draft::new(place, is_baseline);
         if self.settings.emit_baseline {
             draft.quiet = false;
         }
@@ -565,6 +569,11 @@ impl<'a> Draft<'a> {
 }
 
 impl<'a> Ending<'a> {
+    fn is_sweep(&self) -> bool {
+        let Self::Read { proof, .. } = self else { return false };
+        matches!(proof.extent(), Extent::Parents { outstanding, .. } if *outstanding > 0)
+    }
+
     /// What the reading means for the scope; a refresh means nothing for it.
     fn outcome(self) -> Option<Outcome<'a>> {
         match self {

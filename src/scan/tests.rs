@@ -449,3 +449,19 @@ async fn an_interrupted_scan_keeps_what_it_had_committed() {
     assert!(matches!(outcome, Err(EngineError::Interrupted)));
     assert_eq!(world.names().await.len(), 1);
 }
+
+#[tokio::test]
+async fn a_scope_read_late_is_told_of_in_a_summary_and_not_one_by_one() {
+    let world = World::new().await;
+    world.answers("users", Ok(vec![owned(user("1", "ci"), "team-a")]));
+    world.answers("keys", Err(denied()));
+    world.scan().await;
+    let old = Observation { created_at: Some(at("2024-01-01T00:00:00Z")), ..key("AK1", "1") };
+    world.answers("keys", Ok(vec![old]));
+    world.scan().await;
+    assert!(world.open().await.contains(&("long-lived-credential".to_owned(), "AK1".to_owned())));
+    let summaries = ["dev.headcount.scan.baseline.v1", "dev.headcount.scan.baseline.v1"];
+    assert_eq!(world.delivered().await, summaries);
+    world.scan().await;
+    assert_eq!(world.delivered().await.len(), 2, "told once");
+}

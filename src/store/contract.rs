@@ -173,6 +173,7 @@ pub fn source_state(name: &str) -> SourceState {
         last_scan_finished_at: None,
         last_scan_complete: Some(false),
         last_complete_at: None,
+        last_summary_at: None,
         rules_digest: Some("d".to_owned()),
     }
 }

@@ -6,12 +6,12 @@
 
 mod answers;
 mod error;
+mod http;
 mod intact;
+mod line;
 mod page;
 
 use std::collections::BTreeMap;
-use std::future::Future;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -24,21 +24,15 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{Region, SdkConfig};
 use aws_sdk_iam::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_organizations::types::Account as ListedAccount;
-use aws_smithy_http_client::proxy::ProxyConfig;
-use aws_smithy_http_client::{Builder, ConnectorBuilder, tls};
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use futures::future::BoxFuture;
 use headcount_sdk::governor::{Governor, Limits};
-use headcount_sdk::{Priority, ScanContext, ScanError};
+use headcount_sdk::{ScanContext, ScanError};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::OnceCell;
 
 pub(crate) use self::answers::{Detail, ReportAnswer};
 pub(crate) use self::error::permission;
 use self::intact::Intact;
+use self::line::Line;
 use self::page::Cursor;
 use crate::config::{Accounts, Config};
 use crate::id::Place;
@@ -82,7 +76,7 @@ pub(crate) struct Cloud {
     base: OnceCell<SdkConfig>,
     ambient: OnceCell<aws_sdk_iam::Client>,
     governors: Mutex<BTreeMap<String, Governor>>,
-    sessions: Mutex<BTreeMap<Place, Session>>,
+    sessions: Sessions,
     caller: tokio::sync::Mutex<Option<(String, Arc<Place>)>>,
     organization: tokio::sync::Mutex<Option<(String, Arc<Organization>)>>,
 }
@@ -93,6 +87,8 @@ struct Session {
     iam: aws_sdk_iam::Client,
     expires_at: Timestamp,
 }
+
+type Sessions = Arc<Mutex<BTreeMap<Place, Session>>>;
 
 /// The organisation as the agent's account sees it.
 #[derive(Debug)]
@@ -111,59 +107,6 @@ pub(crate) struct Account {
     pub(crate) tuning: Tuning,
 }
 
-/// A place in the queue for one credential.
-#[derive(Clone)]
-struct Line {
-    governor: Governor,
-    priority: Priority,
-    pause: Duration,
-    calls: Arc<AtomicU64>,
-}
-
-impl Line {
-    /// Makes one call in its turn. A throttle stops everybody in this line for a while.
-    ///
-    /// Boxed here, once for all operations: the SDK's futures are so large that a few of them
-    /// inside each other outgrow a thread's stack.
-    fn call<'a, T, E, F>(
-        &'a self,
-        operation: &'static str,
-        send: F,
-    ) -> BoxFuture<'a, Result<T, SdkError<E, HttpResponse>>>
-    where
-        T: Send,
-        E: ProvideErrorMetadata + Send + Sync,
-        F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send + 'a,
-    {
-        let send = Box::pin(send);
-        Box::pin(async move {
-            let _turn = self.governor.turn(self.priority).await;
-            self.calls.fetch_add(1, Ordering::Relaxed);
-            let answer = send.await;
-            if let Err(failure) = &answer
-                && matches!(error::scan_error(operation, failure), ScanError::Throttled { .. })
-            {
-                self.governor.back_off(self.pause);
-            }
-            answer
-        })
-    }
-
-    fn read<'a, T, E, F>(
-        &'a self,
-        operation: &'static str,
-        send: F,
-    ) -> impl Future<Output = Result<T, ScanError>> + Send + 'a
-    where
-        T: Send + 'a,
-        E: ProvideErrorMetadata + Send + Sync + 'a,
-        F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send + 'a,
-    {
-        let answer = self.call(operation, send);
-        async move { answer.await.map_err(|failure| error::scan_error(operation, &failure)) }
-    }
-}
-
 impl Cloud {
     pub(crate) fn new(config: Config, tuning: Tuning, credentials: Option<Credentials>) -> Self {
         Self {
@@ -173,7 +116,7 @@ impl Cloud {
             base: OnceCell::new(),
             ambient: OnceCell::new(),
             governors: Mutex::default(),
-            sessions: Mutex::default(),
+            sessions: Arc::default(),
             caller: tokio::sync::Mutex::default(),
             organization: tokio::sync::Mutex::default(),
         }
@@ -280,7 +223,8 @@ impl Cloud {
                 }
             }
         };
-        let line = self.line(cx, &place.to_string(), Arc::default());
+        let mut line = self.line(cx, &place.to_string());
+        line.session = Some((place.clone(), Arc::clone(&self.sessions)));
         Ok(Account { place: place.clone(), iam, line, tuning: self.tuning })
     }
 
@@ -360,7 +304,7 @@ impl Cloud {
             .region(region)
             .retry_config(retry)
             .timeout_config(timeouts)
-            .http_client(http_client());
+            .http_client(http::shared());
         // Shown in the user agent, so that CloudTrail tells whose calls these are.
         if let Ok(name) = aws_config::AppName::new("headcount") {
             loader = loader.app_name(name);
@@ -377,39 +321,30 @@ impl Cloud {
 
     /// The queue of the agent's own credentials. Its calls are not counted against an account.
     fn agent(&self, cx: &ScanContext) -> Line {
-        self.line(cx, "agent", Arc::default())
+        self.line(cx, "agent")
     }
 
-    fn line(&self, cx: &ScanContext, credential: &str, calls: Arc<AtomicU64>) -> Line {
+    fn line(&self, cx: &ScanContext, credential: &str) -> Line {
         let limits = Limits { concurrency: self.config.concurrency, spacing: Duration::ZERO };
         let governor = lock(&self.governors)
             .entry(credential.to_owned())
             .or_insert_with(|| Governor::new(limits))
             .clone();
-        Line { governor, priority: cx.priority, pause: self.tuning.throttle_pause, calls }
+        Line {
+            governor,
+            priority: cx.priority,
+            pause: self.tuning.throttle_pause,
+            calls: Arc::default(),
+            session: None,
+        }
     }
 }
 
 impl Account {
     /// Calls made in this pass so far.
     pub(crate) fn calls(&self) -> u64 {
-        self.line.calls.load(Ordering::Relaxed)
+        self.line.calls()
     }
-}
-
-/// One pool of connections and one read of the trusted certificates for all accounts; the SDK
-/// would make one per client.
-fn http_client() -> SharedHttpClient {
-    let provider = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc);
-    Builder::new().build_with_connector_fn(move |settings, components| {
-        let mut builder = ConnectorBuilder::default().tls_provider(provider.clone());
-        builder.set_connector_settings(settings.cloned());
-        if let Some(components) = components {
-            builder.set_sleep_impl(components.sleep_impl());
-        }
-        builder.set_proxy_config(Some(ProxyConfig::from_env()));
-        builder.build()
-    })
 }
 
 /// `State` is newer than `Status`, which AWS has retired; a server that gives neither leaves it to

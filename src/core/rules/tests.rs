@@ -216,6 +216,7 @@ pub(super) fn scope() -> ScopeState {
         degradations: Vec::new(),
         never_had: BTreeSet::new(),
         mass_removal: None,
+        is_swept: false,
     }
 }
 

@@ -108,6 +108,7 @@ fn scope_state(coverage: Coverage) -> ScopeState {
         degradations: vec![],
         never_had: BTreeSet::new(),
         mass_removal: None,
+        is_swept: false,
     }
 }
 

@@ -94,6 +94,12 @@ pub(crate) fn permission(operation: &'static str) -> &'static str {
     MANIFEST.operation(operation).map_or(operation, |known| known.permission)
 }
 
+/// Whether AWS no longer takes the credentials of the call.
+pub(super) fn is_expired<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
+    let code = error.as_service_error().and_then(ProvideErrorMetadata::code);
+    matches!(code, Some("ExpiredToken" | "ExpiredTokenException" | "InvalidClientTokenId"))
+}
+
 /// A word of AWS's vocabulary, not something a page in between made up.
 fn is_code(code: &str) -> bool {
     (1..=64).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.')

@@ -2,10 +2,11 @@
 
 use headcount_sdk::{Probe, ProbeOutcome, ScanError};
 
-use super::Collector;
-use crate::client::{Account, permission};
+use super::{Collector, parse, row};
+use crate::client::{Account, ReportAnswer, permission};
 use crate::config::Accounts;
-use crate::normalize::authorization::Assembly;
+use crate::normalize::authorization::{Assembly, User};
+use crate::report::Row;
 
 /// Accounts that are tried; the reader role is the same in all of them.
 pub(crate) const PLACES: usize = 20;
@@ -67,14 +68,27 @@ impl Probes {
     }
 }
 
+/// The name of a user who holds a key, as far as the report tells, else of any.
+fn best(users: &[User], report: Option<ReportAnswer>) -> Option<String> {
+    let report = match report {
+        Some(ReportAnswer::Ready { content, generated_at }) => parse(&content, generated_at).ok(),
+        _ => None,
+    };
+    let holds_key = |user: &&User| {
+        report.as_ref().and_then(|report| row(report, user)).is_some_and(Row::shows_keys)
+    };
+    users.iter().find(holds_key).or(users.first()).map(|user| user.holder.name.clone())
+}
+
 impl Collector<'_> {
     pub(crate) async fn check(&self) -> Vec<Probe> {
         let account: &Account = &self.account;
         let mut probes = Probes { place: self.place().to_string(), all: Vec::new() };
         probes.tried("iam:GetAccountSummary", account.summary().await);
-        let user = self.check_details(&mut probes).await;
+        let users = self.check_details(&mut probes).await;
         probes.tried("iam:GenerateCredentialReport", account.generate_report().await);
-        probes.tried("iam:GetCredentialReport", account.credential_report().await);
+        let report = probes.tried("iam:GetCredentialReport", account.credential_report().await);
+        let user = best(&users, report);
         probes.tried("iam:ListRoles", account.roles().await);
         let key = match &user {
             Some(user) => {
@@ -108,15 +122,15 @@ impl Collector<'_> {
         probes.all
     }
 
-    /// The first page tells of a user on whom the calls per user can be tried: one with a key, if
-    /// the page has one that the report knows to hold a key.
-    async fn check_details(&self, probes: &mut Probes) -> Option<String> {
+    /// Users of the first page, on whom the calls per user can be tried.
+    async fn check_details(&self, probes: &mut Probes) -> Vec<User> {
         let page = self.account.authorization_page(None).await;
-        let page = probes.tried("iam:GetAccountAuthorizationDetails", page)?;
+        let page = probes.tried("iam:GetAccountAuthorizationDetails", page);
         let mut assembly = Assembly::default();
-        assembly.take(page).ok()?;
-        let authorization = assembly.finish();
-        authorization.users.into_values().next().map(|user| user.holder.name)
+        match page.map(|page| assembly.take(page)) {
+            Some(Ok(())) => assembly.finish().users.into_values().collect(),
+            Some(Err(_)) | None => Vec::new(),
+        }
     }
 
     async fn check_providers(&self, probes: &mut Probes) {

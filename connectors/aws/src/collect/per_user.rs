@@ -215,9 +215,12 @@ impl Collector<'_> {
         for (id, entry) in &now.users {
             vouched.user(self.place().user(id), entry.proof, report.generated_at);
         }
-        if failed.is_some() {
-            for (id, entry) in &before.users {
+        for (id, entry) in &before.users {
+            if failed.is_some() {
                 now.users.entry(id.clone()).or_insert_with(|| entry.clone());
+            } else if !now.users.contains_key(id) {
+                // The bulk details no longer have the user, so nothing of its is left.
+                vouched.proven.insert(self.place().user(id));
             }
         }
         if now != before {

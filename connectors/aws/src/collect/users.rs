@@ -231,7 +231,8 @@ fn row_usage(row: &Row, created_at: Timestamp) -> Usage {
         Some(at) => {
             Usage::LastUsed { at, resolution_secs: KEY_RESOLUTION_SECS, lag_secs: LAG_SECS }
         }
-        None if row.password_used == Use::NotSupported => {
+        // Not covered, and there is a password, or may be one.
+        None if row.password_used == Use::NotSupported && row.password_enabled != Some(false) => {
             not_observable("the report does not cover its password")
         }
         None => Usage::NeverSince {

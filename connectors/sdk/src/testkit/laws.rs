@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::scan::Reading;
 use super::{Bench, Fault, Scanned, scan};
-use crate::contract::{Cache, Extent, MemoryCache, ScanError, Scope};
+use crate::contract::{Cache, Complete, Extent, MemoryCache, ScanError, Scope};
 use crate::manifest::{Manifest, Need};
 use crate::model::{Class, Observation};
 
@@ -52,18 +53,18 @@ pub async fn an_undisturbed_scan_is_complete_and_declared(bench: &dyn Bench) {
 pub async fn scans_repeat_themselves(bench: &dyn Bench) {
     let connector = bench.connector().await;
     let cache: Arc<dyn Cache> = Arc::new(MemoryCache::default());
-    let first = all(&scan(bench, &*connector, Arc::clone(&cache), "first").await);
-    let second = all(&scan(bench, &*connector, cache, "second").await);
-    assert_same(&first, &second, "a second scan");
-    assert_same(&first, &all(&truth(bench).await), "a scan with nothing kept");
+    let first = scan(bench, &*connector, Arc::clone(&cache), "first").await;
+    let second = scan(bench, &*connector, cache, "second").await;
+    assert_agree(&first, &second, "a second scan");
+    assert_agree(&first, &truth(bench).await, "a scan with nothing kept");
 }
 
 /// However the source cuts its lists into pages, they say the same.
 pub async fn page_sizes_change_nothing(bench: &dyn Bench) {
-    let whole = all(&truth(bench).await);
+    let whole = truth(bench).await;
     for most in [1, 2, 3, 7] {
         bench.page_size(Some(most));
-        assert_same(&whole, &all(&truth(bench).await), &format!("pages of {most}"));
+        assert_agree(&whole, &truth(bench).await, &format!("pages of {most}"));
     }
     bench.page_size(None);
 }
@@ -119,32 +120,31 @@ async fn spoiled(bench: &dyn Bench, kept: Kept, fault: Fault, from: u64, truth: 
         }
     }
     for (scope, reading) in &scanned.scopes {
-        assert!(reading.doubled.is_empty(), "{case}: {scope} says {:?} twice", reading.doubled);
-        let Ok(complete) = &reading.outcome else { continue };
-        let before = &truth.scopes.get(scope).unwrap_or_else(|| panic!("{case}: {scope}?")).records;
-        let covered = before.values().filter(|record| match complete.extent() {
-            Extent::Whole => true,
-            Extent::Parents { parents, .. } => {
-                record.parent.as_ref().is_some_and(|parent| parents.contains(parent))
-            }
-            Extent::Records(records) => records.contains(&record.id),
-        });
-        for record in covered {
-            let seen = reading.records.get(record.id.as_str());
-            let seen =
-                seen.unwrap_or_else(|| panic!("{case}: {scope} is complete without {}", record.id));
-            let undeclared = differences(record, seen);
-            assert!(
-                undeclared.is_empty(),
-                "{case}: {} differs in {undeclared:?}, which it does not name as unread",
-                record.id
-            );
-        }
-        for degradation in complete.degradations() {
+        let before = truth.scopes.get(scope);
+        let before = before.unwrap_or_else(|| panic!("{case}: {scope} was not there before"));
+        judge_reading(scope, &before.records, reading, &case);
+        for degradation in reading.outcome.iter().flat_map(Complete::degradations) {
             judge_degradation(manifest, scope, &degradation.error, &case);
         }
     }
     struck
+}
+
+/// A reading that claims to be complete holds all that was there, or names what it lacks.
+fn judge_reading(scope: &Scope, before: &Records, reading: &Reading, case: &str) {
+    assert!(reading.doubled.is_empty(), "{case}: {scope} says {:?} twice", reading.doubled);
+    let Ok(complete) = &reading.outcome else { return };
+    for record in before.values().filter(|record| covers(complete, record)) {
+        let seen = reading.records.get(record.id.as_str());
+        let seen =
+            seen.unwrap_or_else(|| panic!("{case}: {scope} is complete without {}", record.id));
+        let undeclared = differences(record, seen);
+        assert!(
+            undeclared.is_empty(),
+            "{case}: {} differs in {undeclared:?}, which it does not name as unread",
+            record.id
+        );
+    }
 }
 
 /// An operation without which a scope cannot be read must fail the scope, not degrade it.
@@ -195,19 +195,42 @@ async fn truth(bench: &dyn Bench) -> Scanned {
     scanned
 }
 
-fn all(scanned: &Scanned) -> Records {
-    let readings = scanned.scopes.values();
-    readings.flat_map(|reading| reading.records.clone()).collect()
+/// Whether the record would be taken for gone if it had not been recorded.
+fn covers(complete: &Complete, record: &Observation) -> bool {
+    match complete.extent() {
+        Extent::Whole => true,
+        Extent::Parents { parents, .. } => {
+            record.parent.as_ref().is_some_and(|parent| parents.contains(parent))
+        }
+        Extent::Records(records) => records.contains(&record.id),
+    }
 }
 
-fn assert_same(before: &Records, after: &Records, what: &str) {
-    for (id, record) in before {
-        let other = after.get(id).unwrap_or_else(|| panic!("{what} lacks {id}"));
-        let differing = differences(record, other);
-        assert!(differing.is_empty(), "{what} differs in {differing:?} of {id}");
+/// Two scans of the same thing: neither lacks what the other has, as far as it claims to have
+/// read everything, and what both have is the same.
+fn assert_agree(before: &Scanned, after: &Scanned, what: &str) {
+    assert_eq!(
+        before.scopes.keys().collect::<Vec<_>>(),
+        after.scopes.keys().collect::<Vec<_>>(),
+        "{what} has other scopes"
+    );
+    for ((scope, one), other) in before.scopes.iter().zip(after.scopes.values()) {
+        assert_includes(scope, &one.records, other, what);
+        assert_includes(scope, &other.records, one, what);
     }
-    for id in after.keys() {
-        assert!(before.contains_key(id), "{what} invents {id}");
+}
+
+fn assert_includes(scope: &Scope, records: &Records, reading: &Reading, what: &str) {
+    let complete = reading.outcome.as_ref();
+    let complete = complete.unwrap_or_else(|error| panic!("{what}: {scope}: {error}"));
+    for record in records.values() {
+        match reading.records.get(record.id.as_str()) {
+            Some(other) => {
+                let differing = differences(record, other);
+                assert!(differing.is_empty(), "{what} differs in {differing:?} of {}", record.id);
+            }
+            None => assert!(!covers(complete, record), "{what}: {} is not in both", record.id),
+        }
     }
 }
 

@@ -15,7 +15,9 @@ use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
 
 #[cfg(not(feature = "aws"))]
-compile_error!("an agent without a connector counts nothing: switch a connector's feature on (aws)");
+compile_error!(
+    "an agent without a connector counts nothing: switch a connector's feature on (aws)"
+);
 
 /// Every rule, sorted by id.
 #[must_use]

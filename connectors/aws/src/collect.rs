@@ -117,8 +117,7 @@ impl Collector<'_> {
         let fresh = self.build_report(building).await;
         match (fresh, stored) {
             (Ok(fresh), _) => Ok(fresh),
-            // Its age stands in the coverage.
-            (Err(_), Some(stored)) => Ok(stored),
+            (Err(error), Some(stored)) => Ok(Report { outdated: Some(error), ..stored }),
             (Err(error), None) => Err(error),
         }
     }
@@ -275,6 +274,15 @@ pub(crate) fn row<'r>(report: &'r Report, user: &User) -> Option<&'r Row> {
 /// The report cuts fractions off that other answers may have.
 pub(crate) fn same_second(a: Timestamp, b: Timestamp) -> bool {
     a.as_second() == b.as_second()
+}
+
+/// States how old the report is, and why no newer one was to be had: whatever was made since is
+/// not in it.
+pub(crate) fn date(recorder: &mut Recorder<'_>, report: &Report) {
+    recorder.as_of(report.generated_at);
+    if let Some(error) = &report.outdated {
+        recorder.degrade("freshness", error.clone());
+    }
 }
 
 /// What a failed enrichment lacks, as observations name it.

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use headcount_sdk::ScanError;
 use jiff::Timestamp;
 
 /// The name that the root user has in its row.
@@ -16,6 +17,8 @@ const ROOT: &str = "<root_account>";
 pub(crate) struct Report {
     /// When AWS built it; up to four hours before it was asked for.
     pub(crate) generated_at: Timestamp,
+    /// Why there is no newer one, when one was due.
+    pub(crate) outdated: Option<ScanError>,
     /// Absent from servers that do not model a root user.
     pub(crate) root: Option<Row>,
     /// By ARN, which the bulk details of users carry too.
@@ -106,7 +109,7 @@ pub(crate) fn parse(content: &[u8], generated_at: Timestamp) -> Result<Report, S
     let header = reader.headers().map_err(|_| "header".to_owned())?.clone();
     let columns: HashMap<&str, usize> =
         header.iter().enumerate().map(|(at, name)| (name, at)).collect();
-    let mut report = Report { generated_at, root: None, users: BTreeMap::new() };
+    let mut report = Report { generated_at, ..Report::default() };
     for (number, record) in reader.records().enumerate() {
         let record = record.map_err(|_| format!("row {}", number + 1))?;
         let cells = Cells { columns: &columns, record: &record, number: number + 1 };

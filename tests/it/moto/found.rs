@@ -12,7 +12,38 @@ async fn every_record_made_through_boto3_is_found_with_its_owner_and_usage() {
     let made = moto.populate();
     let agent = Agent::new(moto.url(), None);
     let records = agent.scan_incomplete().await;
-    insta::assert_snapshot!(table(&records, &made), @"");
+    insta::assert_snapshot!(table(&records, &made), @"
+    access-key/inactive | disabled | never_since | owner - | -
+    access-key/twin-unused | active | never_since | owner team-twins by label | -
+    access-key/twin-used | active | last_used | owner team-twins by label | -
+    access-key/unused | active | never_since | owner data-platform by label | -
+    access-key/used | active | last_used | owner team-payments by label | -
+    grant/ana.silva/group/operators/attached/arn:aws:iam::aws:policy/AdministratorAccess | active | not_observable | owner - | admin
+    grant/ci-deploy/inline/read-artifacts | active | not_observable | owner team-payments by label | read
+    grant/nightly-admin/attached/arn:aws:iam::aws:policy/AdministratorAccess | active | not_observable | owner sre by label | admin
+    grant/policy-writer/attached/arn:aws:iam::123456789012:policy/write-policies | active | not_observable | owner - | escalating
+    grant/twin-bot/group/operators/attached/arn:aws:iam::aws:policy/AdministratorAccess | active | not_observable | owner team-twins by label | admin
+    iam-role/AWSServiceRoleForAutoScaling | active | never_since | owner - | none
+    iam-role/github-any | active | never_since | owner - | none
+    iam-role/github-release | active | never_since | owner team-shop by label | none
+    iam-role/nightly-admin | active | last_used | owner sre by label | admin
+    iam-role/open-to-all | active | never_since | owner - | none
+    iam-role/partner-audit | active | never_since | owner compliance by description | none
+    iam-role/partner-open | active | never_since | owner - | none
+    iam-role/policy-writer | active | never_since | owner - | escalating
+    iam-role/web-server | active | never_since | owner team-web by label | none
+    iam-user/ci-deploy | active | last_used | owner team-payments by label | read
+    iam-user/git-mirror-bot | active | not_observable | owner team-source by label | none
+    iam-user/nightly-export-bot | active | not_observable | owner data-platform by label | none
+    iam-user/retired-bot | active | not_observable | owner - | none
+    iam-user/twin-bot | active | last_used | owner team-twins by label | admin
+    oidc-provider/token.actions.githubusercontent.com | active | not_observable | owner team-platform by label | -
+    root-user/123456789012 | active | not_observable | owner - | admin
+    saml-provider/corporate | active | not_observable | owner - | -
+    server-certificate/server-certificate | active | not_observable | owner - | -
+    signing-certificate/signing-certificate | active | not_observable | owner team-source by label | -
+    ssh-public-key/ssh-public-key | active | not_observable | owner team-source by label | -
+    ");
 }
 
 #[tokio::test]
@@ -32,7 +63,22 @@ async fn findings_name_what_is_wrong_in_the_account() {
         })
         .collect();
     lines.sort();
-    insta::assert_snapshot!(lines.join("\n"), @"");
+    insta::assert_snapshot!(lines.join("\n"), @"
+    admin-identity high iam-role/nightly-admin
+    admin-identity high iam-user/twin-bot
+    admin-identity medium iam-role/policy-writer
+    broad-federated-trust high iam-role/github-any
+    expired-credential low server-certificate/server-certificate
+    external-trust critical iam-role/open-to-all
+    external-trust high iam-role/partner-open
+    external-trust medium iam-role/partner-audit
+    ownerless-identity high iam-role/policy-writer
+    ownerless-identity medium iam-role/github-any
+    ownerless-identity medium iam-role/open-to-all
+    ownerless-identity medium iam-role/partner-open
+    ownerless-identity medium iam-user/retired-bot
+    weak-owner low iam-role/partner-audit
+    ");
 }
 
 #[tokio::test]

@@ -11,28 +11,25 @@ use crate::support::receiver::{Received, Receiver};
 
 const READER: &str = "headcount-reader";
 
+/// What moto does not serve even to those who may.
+const UNSERVED_ACTION: &str = "iam:ListServiceSpecificCredentials";
+
 /// A populated account in which one user holds the policy, and signatures and policies count.
 struct Guarded {
     moto: Moto,
     key: Key,
-    policy: Value,
 }
 
 impl Guarded {
-    async fn new() -> Self {
+    async fn new(policy: &Value) -> Self {
         let moto = Moto::start();
         moto.populate();
-        let policy = shipped_policy().await;
         let [_, made] = moto.call([
-            (
-                "iam",
-                "create_user",
-                json!({"UserName": READER, "Tags": [{"Key": "Owner", "Value": "security"}]}),
-            ),
+            ("iam", "create_user", json!({"UserName": READER})),
             ("iam", "create_access_key", json!({"UserName": READER})),
         ]);
-        let guarded = Self { key: Key::of(&made), moto, policy };
-        guarded.grant(&guarded.policy).await;
+        let guarded = Self { key: Key::of(&made), moto };
+        guarded.grant(policy).await;
         guarded
     }
 
@@ -42,7 +39,11 @@ impl Guarded {
         self.moto.call([(
             "iam",
             "put_user_policy",
-            json!({"UserName": READER, "PolicyName": "headcount", "PolicyDocument": policy.to_string()}),
+            json!({
+                "UserName": READER,
+                "PolicyName": "headcount",
+                "PolicyDocument": policy.to_string(),
+            }),
         )]);
         self.moto.enforce_policies().await;
     }
@@ -103,19 +104,48 @@ fn short(received: &[Received]) -> &Vec<Value> {
     received[0].event["data"]["short"].as_array().unwrap()
 }
 
+/// One reason why a scope was not read in full.
+#[derive(Debug)]
+struct Gap {
+    scope: String,
+    operation: String,
+    cause: String,
+}
+
+fn gaps(received: &[Received]) -> Vec<Gap> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let mut gaps = Vec::new();
+    for scope in short(received) {
+        for gap in scope["gaps"].as_array().unwrap() {
+            gaps.push(Gap {
+                scope: text(&scope["scope"]),
+                operation: text(&gap["operation"]),
+                cause: text(&gap["cause"]),
+            });
+        }
+    }
+    gaps
+}
+
+fn permissions<const N: usize>(named: [&str; N]) -> BTreeSet<String> {
+    named.map(str::to_owned).into()
+}
+
 #[tokio::test]
 async fn the_shipped_policy_is_enough_for_everything_that_moto_serves() {
-    let (guarded, receiver) = (Guarded::new().await, Receiver::start().await);
+    let (guarded, receiver) =
+        (Guarded::new(&shipped_policy().await).await, Receiver::start().await);
     let agent = guarded.agent(Some(&receiver));
-    let unserved = "iam:ListServiceSpecificCredentials".to_owned();
-    assert_eq!(missed_by_check(&agent).await, BTreeSet::from([unserved.clone()]));
+    assert_eq!(missed_by_check(&agent).await, permissions([UNSERVED_ACTION]));
 
     agent.scan_incomplete().await;
     let received = receiver.take();
-    let [gap] = short(&received).as_slice() else { panic!("{:?}", short(&received)) };
-    assert_eq!(gap["scope"], format!("aws:{ACCOUNT}/{UNSERVED}"));
-    assert_eq!(gap["gaps"][0]["operation"], unserved);
-    assert_eq!(gap["gaps"][0]["cause"], "unavailable", "granted, but not served: {gap}");
+    let unserved = format!("aws:{ACCOUNT}/{UNSERVED}");
+    for gap in gaps(&received) {
+        assert_eq!(gap.operation, UNSERVED_ACTION, "{gap:?}");
+        assert_eq!(gap.cause, "unavailable", "granted, but not served: {gap:?}");
+    }
+    assert!(gaps(&received).iter().any(|gap| gap.scope == unserved));
 }
 
 #[tokio::test]
@@ -126,23 +156,21 @@ async fn an_html_page_in_place_of_an_answer_costs_one_scope_and_nothing_else() {
     let outcome = agent.run(&["scan", "--format", "ndjson"]).await.ending(4);
     assert!(!format!("{}{}", outcome.stdout, outcome.stderr).contains("<html"), "a body leaked");
     let received = receiver.take();
-    let [gap] = short(&received).as_slice() else { panic!("{:?}", short(&received)) };
-    assert_eq!(gap["scope"], format!("aws:{ACCOUNT}/{UNSERVED}"));
-    let scopes = &received[0].event["data"]["scopes"];
-    assert_eq!(scopes["incomplete"], 1, "{scopes}");
+    assert_eq!(received[0].event["data"]["scopes"]["incomplete"], 1, "{}", received[0].event);
+    let incomplete: Vec<&Value> = short(&received)
+        .iter()
+        .filter(|scope| scope["status"] == "incomplete")
+        .map(|scope| &scope["scope"])
+        .collect();
+    assert_eq!(incomplete, [&json!(format!("aws:{ACCOUNT}/{UNSERVED}"))]);
 }
 
 #[tokio::test]
-async fn without_the_key_every_call_is_refused_and_nothing_is_taken_for_empty() {
-    let guarded = Guarded::new().await;
+async fn a_key_that_was_revoked_removes_nothing_from_the_inventory() {
+    let guarded = Guarded::new(&shipped_policy().await).await;
     let agent = guarded.agent(None);
     let known = ids(&agent.scan_incomplete().await);
     guarded.moto.allow_everything().await;
-    guarded.moto.call([(
-        "iam",
-        "update_access_key",
-        json!({"UserName": READER, "AccessKeyId": guarded.key.id, "Status": "Inactive"}),
-    )]);
     guarded.moto.call([(
         "iam",
         "delete_access_key",
@@ -152,33 +180,35 @@ async fn without_the_key_every_call_is_refused_and_nothing_is_taken_for_empty() 
     assert_eq!(ids(&agent.scan_incomplete().await), known);
 }
 
+/// Each action is taken away by itself. The one that moto does not serve is never granted here,
+/// because the refusal is quicker than the page that moto answers otherwise.
 #[tokio::test]
 async fn each_missing_action_is_reported_by_name_and_nothing_disappears() {
-    let (guarded, receiver) = (Guarded::new().await, Receiver::start().await);
+    let policy = without(&shipped_policy().await, UNSERVED_ACTION);
+    let (guarded, receiver) = (Guarded::new(&policy).await, Receiver::start().await);
     let agent = guarded.agent(Some(&receiver));
+    assert_eq!(missed_by_check(&agent).await, permissions([UNSERVED_ACTION]));
     let mut known = ids(&agent.scan_incomplete().await);
-    receiver.take();
-    let unserved = "iam:ListServiceSpecificCredentials".to_owned();
-    for (n, action) in actions(&guarded.policy).iter().enumerate() {
+    for gap in gaps(&receiver.take()) {
+        assert_eq!((gap.operation.as_str(), gap.cause.as_str()), (UNSERVED_ACTION, "denied"), "{gap:?} {policy}");
+    }
+
+    for (n, action) in actions(&policy).iter().enumerate() {
         guarded.moto.allow_everything().await;
         add_machine(&guarded.moto, n);
-        guarded.grant(&without(&guarded.policy, action)).await;
+        guarded.grant(&without(&policy, action)).await;
 
         let missed = missed_by_check(&agent).await;
-        assert_eq!(missed, BTreeSet::from([action.clone(), unserved.clone()]), "{action}");
+        assert_eq!(missed, permissions([action, UNSERVED_ACTION]));
 
         let found = ids(&agent.scan_incomplete().await);
         let gone: Vec<&String> = known.difference(&found).collect();
         assert!(gone.is_empty(), "without {action} these disappeared: {gone:?}");
         known = found;
-        let lost = lost_permissions(&receiver.take());
-        // What could never be read cannot be lost; a first scan says what it lacks.
-        let expected =
-            if *action == unserved { BTreeSet::new() } else { BTreeSet::from([action.clone()]) };
-        assert_eq!(lost, expected, "{action}");
+        assert_eq!(lost(&receiver.take()), permissions([action]));
     }
 
-    guarded.grant(&guarded.policy).await;
+    guarded.grant(&policy).await;
     let found = ids(&agent.scan_incomplete().await);
     assert!(known.is_subset(&found));
     let open = agent.findings().await;
@@ -203,17 +233,15 @@ fn add_machine(moto: &Moto, n: usize) {
     moto.attempt(Some(&Key::of(&made)), &[("sts", "get_caller_identity", json!({}))]);
 }
 
-/// The permissions that newly opened or worsened coverage-lost findings name.
-fn lost_permissions(received: &[Received]) -> BTreeSet<String> {
-    received
-        .iter()
-        .filter(|r| r.rule() == Some("coverage-lost") && r.event["data"]["status_id"] == 1)
-        .flat_map(|r| {
-            let text = r.event["data"]["message"].as_str().unwrap().to_owned();
-            text.split(|c: char| !(c.is_alphanumeric() || c == ':'))
-                .filter(|word| word.contains(':') && word.starts_with("iam:"))
-                .map(str::to_owned)
-                .collect::<Vec<_>>()
-        })
-        .collect()
+/// The permissions that coverage-lost findings name, those that were resolved left out.
+fn lost(received: &[Received]) -> BTreeSet<String> {
+    let mut lost = BTreeSet::new();
+    for told in received.iter().filter(|r| r.rule() == Some("coverage-lost")) {
+        if told.event["data"]["status"] != "Resolved" {
+            let title = told.event["data"]["message"].as_str().unwrap();
+            let words = title.split([' ', ',']).map(|word| word.trim_end_matches(':'));
+            lost.extend(words.filter(|word| word.starts_with("iam:")).map(str::to_owned));
+        }
+    }
+    lost
 }

@@ -39,7 +39,8 @@ pub(super) fn scan_error<E: ProvideErrorMetadata>(
         SdkError::ServiceError(service) => {
             let response = service.raw();
             let status = response.status().as_u16();
-            answered(operation, status, service.err().code(), retry_after(response))
+            let code = service.err().code().or_else(|| wrapped_code(response));
+            answered(operation, status, code, retry_after(response))
         }
         SdkError::ResponseError(response) => {
             let raw = response.raw();
@@ -83,6 +84,14 @@ fn answered(
 
 fn throttled(operation: &str, retry_after_secs: Option<u64>) -> ScanError {
     ScanError::Throttled { operation: operation.to_owned(), retry_after_secs }
+}
+
+/// Servers that stand in for AWS wrap the error once more (`<Errors><Error>`), where the SDK does
+/// not look; a missing permission would then pass for an outage.
+fn wrapped_code(response: &HttpResponse) -> Option<&str> {
+    let body = std::str::from_utf8(response.body().bytes()?).ok()?;
+    let (code, _) = body.split_once("<Code>")?.1.split_once("</Code>")?;
+    is_code(code).then_some(code)
 }
 
 /// AWS sends none, but what stands before it may.

@@ -59,7 +59,7 @@ impl Collector<'_> {
     ) -> Result<Complete, ScanError> {
         let authorization = self.authorization().await?;
         let report = self.report().await?;
-        recorder.as_of(report.generated_at);
+        super::date(&mut recorder, &report);
         for key in self.root_keys(&report)? {
             recorder.record(key);
         }

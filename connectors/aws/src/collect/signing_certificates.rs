@@ -70,7 +70,7 @@ impl Collector<'_> {
     ) -> Result<Complete, ScanError> {
         let authorization = self.authorization().await?;
         let report = self.report().await?;
-        recorder.as_of(report.generated_at);
+        super::date(&mut recorder, &report);
         let listing = Certificates(self);
         let gathered = self
             .gather(&listing, &authorization, &report, &std::collections::BTreeSet::new())

@@ -58,7 +58,7 @@ impl Collector<'_> {
         recorder.expect(count.unwrap_or(read) + 1);
         let report = self.report().await;
         match &report {
-            Ok(report) => recorder.as_of(report.generated_at),
+            Ok(report) => super::date(&mut recorder, report),
             Err(error) => {
                 for field in FROM_REPORT {
                     recorder.degrade(field, error.clone());

@@ -275,7 +275,7 @@ fn group(detail: GroupDetail) -> Result<(String, Group), ScanError> {
 
 fn managed_policy(detail: ManagedPolicyDetail) -> Result<(String, Privilege), ScanError> {
     let arn = need(detail.arn, "Policies/Arn")?;
-    let name = need(detail.policy_name, "Policies/PolicyName")?;
+    let name = policy_name(detail.policy_name, &arn);
     let versions = detail.policy_version_list.unwrap_or_default();
     let document = versions.iter().find(|v| v.is_default_version).and_then(|v| v.document());
     let privilege = match document {
@@ -300,11 +300,15 @@ fn inline(policies: Option<Vec<PolicyDetail>>, path: &str) -> Result<Vec<Held>, 
 fn attached(policies: Option<Vec<AttachedPolicy>>, path: &str) -> Result<Vec<Attached>, ScanError> {
     let attached = policies.unwrap_or_default().into_iter().map(|policy| {
         let arn = need(policy.policy_arn, path)?;
-        let name =
-            policy.policy_name.unwrap_or_else(|| arn.rsplit('/').next().unwrap_or(&arn).to_owned());
+        let name = policy_name(policy.policy_name, &arn);
         Ok(Attached { name, arn })
     });
     attached.collect()
+}
+
+/// The ARN ends in the name, so that an answer without it is no worse.
+fn policy_name(given: Option<String>, arn: &str) -> String {
+    given.unwrap_or_else(|| arn.rsplit('/').next().unwrap_or(arn).to_owned())
 }
 
 fn tags(tags: Option<Vec<Tag>>) -> BTreeMap<String, String> {

@@ -14,6 +14,11 @@ use crate::scan::{Settings, Source};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
 
+#[cfg(not(feature = "aws"))]
+compile_error!(
+    "an agent without a connector counts nothing: switch a connector's feature on (aws)"
+);
+
 /// Every rule, sorted by id.
 #[must_use]
 pub fn rules() -> &'static [&'static dyn Rule] {

@@ -49,7 +49,7 @@ pub fn python() -> Python {
     fs::create_dir_all(&beds).unwrap();
     let bed = beds.join(format!("moto-{}", version()));
     // Tests run in parallel, in one process and in several: one of them installs.
-    let lock = File::create(bed.with_extension("lock")).unwrap();
+    let lock = File::create(beds.join(format!("moto-{}.lock", version()))).unwrap();
     lock.lock().unwrap();
     let ready = bed.join("installed.txt");
     if fs::read_to_string(&ready).is_ok_and(|installed| installed == REQUIREMENTS) {
@@ -61,7 +61,7 @@ pub fn python() -> Python {
     if let Err(tried) = install(&bed) {
         panic!(
             "moto {} could not be installed into {}.\n\
-             The tests against it need `python3` (3.10 or newer) with `venv` or `pip`, and a \
+             The tests against it need `python3` (3.11 or newer) with `venv` or `pip`, and a \
              package index that pip can reach\n(Debian: apt-get install python3-venv).\n\nTried:\n{tried}",
             version(),
             bed.display(),

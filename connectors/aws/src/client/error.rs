@@ -116,10 +116,30 @@ fn is_code(code: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+    use aws_smithy_runtime_api::http::StatusCode;
+    use aws_smithy_types::body::SdkBody;
+
     use super::*;
 
     fn shown(status: u16, code: Option<&str>) -> String {
         answered("iam:ListRoles", status, code, None).to_string()
+    }
+
+    #[test]
+    fn a_code_is_found_in_a_wrapped_error_and_never_in_a_page() {
+        let rows = [
+            ("<ErrorResponse><Errors><Error><Code>AccessDenied</Code>", Some("AccessDenied")),
+            ("<html><Code>let x = 1;</Code></html>", None),
+            ("<Code>", None),
+            ("", None),
+        ];
+        for (body, expected) in rows {
+            let status = StatusCode::try_from(403).unwrap();
+            let response = HttpResponse::new(status, SdkBody::from(body));
+            assert_eq!(wrapped_code(&response), expected, "{body}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod changes;
 mod found;
+mod organization;
 mod permissions;
 
 use std::collections::BTreeSet;

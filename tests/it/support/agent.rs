@@ -22,8 +22,13 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// One AWS source at `endpoint`, and a webhook when there is a receiver.
+    /// The account of its own key at `endpoint`, and a webhook when there is a receiver.
     pub fn new(endpoint: &str, receiver: Option<&Receiver>) -> Self {
+        Self::counting(&json!("ambient"), endpoint, receiver)
+    }
+
+    /// These accounts, in the words of the configuration.
+    pub fn counting(accounts: &Value, endpoint: &str, receiver: Option<&Receiver>) -> Self {
         let home = tempfile::tempdir().unwrap();
         let sinks = receiver.map(|receiver| {
             json!([{
@@ -36,7 +41,12 @@ impl Agent {
         });
         let config = json!({
             "data_dir": home.path().join("data"),
-            "sources": [{"name": "aws", "connector": "aws", "endpoint_url": endpoint}],
+            "sources": [{
+                "name": "aws",
+                "connector": "aws",
+                "endpoint_url": endpoint,
+                "accounts": accounts,
+            }],
             "sinks": sinks.unwrap_or_else(|| json!([])),
         });
         let file = home.path().join("headcount.yaml");

@@ -1,7 +1,8 @@
 //! Reads the scopes of one source and hands each reading to the ledger.
 //!
 //! Places are read concurrently, the scopes of a place one after the other, because they share
-//! bulk answers and a rate limit. A scope that fails stays as it was; its siblings go on.
+//! bulk answers and a rate limit. A scope that fails stays as it was; its siblings go on. The file
+//! is longer than most because the life of one scan is easier to follow in one place.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,18 +15,20 @@ use headcount_core::reconcile::{Disappeared, Found, Reading};
 use headcount_core::rules::RuleConfig;
 use headcount_sdk::contract::SCOPE_DEADLINE;
 use headcount_sdk::{
-    Cache, Complete, Hint, Memo, Observation, Pass, Priority, Recorder, ScanContext, ScanError,
-    Scope,
+    Complete, Hint, Memo, Observation, Pass, Priority, Recorder, ScanContext, ScanError, Scope,
 };
 use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use self::cache::StoredCache;
 use super::ledger::{Ending, Ledger, Place};
 use super::{EngineError, Progress, ScanReport, ScopeReport, Settings, Source};
 use crate::clock::Clock;
 use crate::deliver::payload::BaselineSummary;
 use crate::store::{SourceState, Store};
+
+mod cache;
 
 /// Records judged again per commit when only time has passed.
 const DUE_BATCH: u32 = 1_000;
@@ -529,26 +532,4 @@ fn rules_digest(rules: &RuleConfig) -> String {
     let text = format!("{}|{settings}", env!("CARGO_PKG_VERSION"));
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
     digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// A connector's cache in the store. What cannot be read or written is logged and lost.
-struct StoredCache {
-    store: Arc<dyn Store>,
-    source: String,
-}
-
-#[async_trait::async_trait]
-impl Cache for StoredCache {
-    async fn get(&self, key: &str) -> Option<Vec<u8>> {
-        self.store.cache_get(&self.source, key).await.unwrap_or_else(|error| {
-            tracing::warn!(source = self.source, %error, "the connector's cache was not read");
-            None
-        })
-    }
-
-    async fn put(&self, key: &str, value: Vec<u8>) {
-        if let Err(error) = self.store.cache_put(&self.source, key, &value).await {
-            tracing::warn!(source = self.source, %error, "the connector's cache was not kept");
-        }
-    }
 }

@@ -3,22 +3,26 @@
 //! The ledger is the only caller of [`Store::commit`] and lets one caller in at a time, so that
 //! what a commit is computed from cannot change before it is written. It loads the records that a
 //! reading touches and their parents, asks the pure core what follows, and writes it all at once.
+//! [`draft`] gathers what will be written, [`judge`] asks the rules.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use headcount_core::findings::{self, About, Finding, Transition};
+use headcount_core::findings::{self, Transition};
 use headcount_core::inventory::{MassRemoval, Origin, Outcome, Record, ScopeState};
-use headcount_core::owners;
 use headcount_core::reconcile::{self, Change, Disappeared, Drift, Found};
-use headcount_core::rules::{self, Subject};
-use headcount_sdk::{Class, Complete, Extent, Observation, RecordId, ScanError, Scope};
+use headcount_core::rules;
+use headcount_sdk::{Complete, Extent, Observation, RecordId, ScanError, Scope};
 use jiff::Timestamp;
 use tokio::sync::{Mutex, Notify};
 
+use self::draft::{Counts, Draft, Rendered, changed_record};
 use super::Settings;
 use crate::deliver::payload::{self, Envelope};
-use crate::store::{Commit, Event, Judged, Result, SourceState, Store, Used, Written};
+use crate::store::{Commit, Event, Result, SourceState, Store, Used};
+
+mod draft;
+mod judge;
 
 /// Ids per look-up, so that a baseline of a large scope does not become one giant query.
 const CHUNK: usize = 500;
@@ -81,23 +85,6 @@ pub struct Ledger {
     writer: Mutex<()>,
     /// Told after every commit that carries events.
     committed: Arc<Notify>,
-}
-
-/// Everything that is gathered for one commit.
-struct Draft<'a> {
-    place: Place<'a>,
-    /// Whether transitions stay inside, because the scope's baseline is being taken.
-    quiet: bool,
-    commit: Commit,
-    /// Records as they are after this commit, to be judged.
-    touched: BTreeMap<RecordId, Record>,
-    /// Transitions and what they are about, for rendering.
-    rendered: Vec<(Transition, Rendered)>,
-}
-
-enum Rendered {
-    Record(Box<Record>, Option<Box<Record>>),
-    Scope(Box<ScopeState>),
 }
 
 impl Ledger {
@@ -380,103 +367,6 @@ impl Ledger {
         Ok(())
     }
 
-    async fn findings_on(&self, subjects: &[String]) -> Result<BTreeMap<String, Vec<Finding>>> {
-        let mut by_subject: BTreeMap<String, Vec<Finding>> = BTreeMap::new();
-        for chunk in subjects.chunks(CHUNK) {
-            for finding in self.store.findings_on(chunk).await? {
-                by_subject.entry(finding.subject.clone()).or_default().push(finding);
-            }
-        }
-        Ok(by_subject)
-    }
-
-    /// Judges what the draft touched, and the children of touched identities, whose owner and
-    /// standing may follow from them.
-    async fn judge_touched(&self, draft: &mut Draft<'_>) -> Result<()> {
-        let mut touched = std::mem::take(&mut draft.touched);
-        let parents: Vec<RecordId> = touched
-            .values()
-            .filter(|r| matches!(r.observation.class, Class::Identity | Class::Principal))
-            .map(|r| r.id().clone())
-            .collect();
-        let removed: BTreeSet<RecordId> = draft.commit.removed.iter().cloned().collect();
-        for chunk in parents.chunks(CHUNK) {
-            for child in self.store.children(chunk).await? {
-                if !removed.contains(child.id()) {
-                    touched.entry(child.id().clone()).or_insert(child);
-                }
-            }
-        }
-        self.judge(draft, touched.into_values().collect()).await
-    }
-
-    async fn judge(&self, draft: &mut Draft<'_>, records: Vec<Record>) -> Result<()> {
-        let mut at_hand: BTreeMap<RecordId, Record> =
-            records.into_iter().map(|r| (r.id().clone(), r)).collect();
-        let missing: BTreeSet<RecordId> = at_hand
-            .values()
-            .filter_map(|r| r.observation.parent.clone())
-            .filter(|p| !at_hand.contains_key(p))
-            .collect();
-        let mut parents = self.load(&missing.into_iter().collect::<Vec<_>>()).await?;
-        resolve_owners(&mut at_hand, &mut parents);
-
-        let subjects: Vec<String> = at_hand.keys().map(ToString::to_string).collect();
-        let findings = self.findings_on(&subjects).await?;
-        for record in at_hand.values() {
-            let parent = record
-                .observation
-                .parent
-                .as_ref()
-                .and_then(|p| at_hand.get(p).or_else(|| parents.get(p)));
-            self.judge_record(draft, record, parent, findings.get(record.id().as_str()));
-        }
-        Ok(())
-    }
-
-    fn judge_record(
-        &self,
-        draft: &mut Draft<'_>,
-        record: &Record,
-        parent: Option<&Record>,
-        known: Option<&Vec<Finding>>,
-    ) {
-        let subject = Subject { record, parent };
-        let outcome = rules::judge_record(&self.settings.rules, &subject, draft.place.now);
-        let id = record.id().to_string();
-        let about =
-            About { source: &record.source, subject: &id, subject_name: &record.observation.name };
-        for (meta, judgement) in &outcome.verdicts {
-            let existing = known.into_iter().flatten().find(|f| f.rule == meta.id);
-            let step = findings::step(existing, meta, about, &judgement.verdict, draft.place.now);
-            if let Some(step) = step {
-                let rendered =
-                    Rendered::Record(Box::new(record.clone()), parent.cloned().map(Box::new));
-                draft.rendered.push((step, rendered));
-            }
-        }
-        draft.commit.judged.push(Judged {
-            id: record.id().clone(),
-            owner: record.owner.clone(),
-            next_at: outcome.next_at,
-        });
-    }
-
-    async fn judge_scope(&self, draft: &mut Draft<'_>, state: &ScopeState) -> Result<()> {
-        let subject = state.scope.to_string();
-        let known = self.store.findings_on(std::slice::from_ref(&subject)).await?;
-        let outcome = rules::judge_scope(&self.settings.rules, state, draft.place.now);
-        let about = About { source: &state.source, subject: &subject, subject_name: &subject };
-        for (meta, judgement) in &outcome.verdicts {
-            let existing = known.iter().find(|f| f.rule == meta.id);
-            let step = findings::step(existing, meta, about, &judgement.verdict, draft.place.now);
-            if let Some(step) = step {
-                draft.rendered.push((step, Rendered::Scope(Box::new(state.clone()))));
-            }
-        }
-        Ok(())
-    }
-
     /// Renders the events and writes everything.
     async fn finish(&self, draft: Draft<'_>) -> Result<Vec<Transition>> {
         let Draft { place, quiet, mut commit, rendered, .. } = draft;
@@ -521,53 +411,6 @@ impl Ending<'_> {
     }
 }
 
-#[derive(Debug, Default)]
-struct Counts {
-    appeared: u64,
-    changed: u64,
-}
-
-impl Counts {
-    fn add(&mut self, change: Option<&Change>) {
-        match change {
-            Some(Change::Appeared | Change::Reappeared) => self.appeared += 1,
-            Some(Change::Changed { .. }) => self.changed += 1,
-            Some(Change::Disappeared) | None => {}
-        }
-    }
-}
-
-impl<'a> Draft<'a> {
-    fn new(place: Place<'a>, quiet: bool) -> Self {
-        let commit = Commit {
-            at: place.now,
-            scan: place.scan.to_owned(),
-            source: place.source.to_owned(),
-            ..Commit::default()
-        };
-        Self { place, quiet, commit, touched: BTreeMap::new(), rendered: Vec::new() }
-    }
-
-    fn touch(&mut self, record: Record) {
-        self.touched.insert(record.id().clone(), record);
-    }
-
-    fn write(&mut self, record: Record, fingerprint: u128, change: Option<Change>) {
-        if let Some(change) = change {
-            self.commit.drift.push(Drift {
-                record: record.id().clone(),
-                name: record.observation.name.clone(),
-                kind: record.observation.kind.clone(),
-                scope: record.scope.clone(),
-                change,
-            });
-        }
-        let usage_hash = reconcile::usage_hash(&record.observation);
-        self.commit.written.push(Written { record: record.clone(), fingerprint, usage_hash });
-        self.touch(record);
-    }
-}
-
 impl<'a> Ending<'a> {
     fn is_sweep(&self) -> bool {
         let Self::Read { proof, .. } = self else { return false };
@@ -582,36 +425,5 @@ impl<'a> Ending<'a> {
             Self::Failed(error) => Some(Outcome::Failed(error)),
             Self::Refreshed { .. } => None,
         }
-    }
-}
-
-/// A known record under a new observation. No drift when the report differs but the merged facts
-/// do not (a field could not be read, or can be read again).
-fn changed_record(
-    old: Record,
-    observation: Observation,
-    now: Timestamp,
-) -> (Record, Option<Change>) {
-    let merged = reconcile::merge(&old.observation, observation);
-    let fields = reconcile::changes(&old.observation, &merged);
-    if fields.is_empty() {
-        return (Record { observation: merged, ..old }, None);
-    }
-    let record = Record { observation: merged, changed_at: now, ..old };
-    (record, Some(Change::Changed { fields }))
-}
-
-/// Resolves owners of identities first, then of what belongs to them.
-fn resolve_owners(
-    at_hand: &mut BTreeMap<RecordId, Record>,
-    parents: &mut BTreeMap<RecordId, Record>,
-) {
-    for record in at_hand.values_mut().filter(|r| r.observation.parent.is_none()) {
-        record.owner = owners::resolve(&record.observation, None);
-        parents.insert(record.id().clone(), record.clone());
-    }
-    for record in at_hand.values_mut() {
-        let parent = record.observation.parent.as_ref().and_then(|p| parents.get(p));
-        record.owner = owners::resolve(&record.observation, parent);
     }
 }

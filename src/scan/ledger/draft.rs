@@ -1,0 +1,108 @@
+//! What one commit gathers before it is written, and the small decisions on the way.
+
+use std::collections::BTreeMap;
+
+use headcount_core::findings::Transition;
+use headcount_core::inventory::{Record, ScopeState};
+use headcount_core::owners;
+use headcount_core::reconcile::{self, Change, Drift};
+use headcount_sdk::{Observation, RecordId};
+use jiff::Timestamp;
+
+use super::Place;
+use crate::store::{Commit, Written};
+
+/// Everything that is gathered for one commit.
+pub(super) struct Draft<'a> {
+    pub(super) place: Place<'a>,
+    /// Whether transitions stay inside, because the scope's baseline is being taken.
+    pub(super) quiet: bool,
+    pub(super) commit: Commit,
+    /// Records as they are after this commit, to be judged.
+    pub(super) touched: BTreeMap<RecordId, Record>,
+    /// Transitions and what they are about, for rendering.
+    pub(super) rendered: Vec<(Transition, Rendered)>,
+}
+
+pub(super) enum Rendered {
+    Record(Box<Record>, Option<Box<Record>>),
+    Scope(Box<ScopeState>),
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub(super) appeared: u64,
+    pub(super) changed: u64,
+}
+
+impl Counts {
+    pub(super) fn add(&mut self, change: Option<&Change>) {
+        match change {
+            Some(Change::Appeared | Change::Reappeared) => self.appeared += 1,
+            Some(Change::Changed { .. }) => self.changed += 1,
+            Some(Change::Disappeared) | None => {}
+        }
+    }
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn new(place: Place<'a>, quiet: bool) -> Self {
+        let commit = Commit {
+            at: place.now,
+            scan: place.scan.to_owned(),
+            source: place.source.to_owned(),
+            ..Commit::default()
+        };
+        Self { place, quiet, commit, touched: BTreeMap::new(), rendered: Vec::new() }
+    }
+
+    pub(super) fn touch(&mut self, record: Record) {
+        self.touched.insert(record.id().clone(), record);
+    }
+
+    pub(super) fn write(&mut self, record: Record, fingerprint: u128, change: Option<Change>) {
+        if let Some(change) = change {
+            self.commit.drift.push(Drift {
+                record: record.id().clone(),
+                name: record.observation.name.clone(),
+                kind: record.observation.kind.clone(),
+                scope: record.scope.clone(),
+                change,
+            });
+        }
+        let usage_hash = reconcile::usage_hash(&record.observation);
+        self.commit.written.push(Written { record: record.clone(), fingerprint, usage_hash });
+        self.touch(record);
+    }
+}
+
+/// A known record under a new observation. No drift when the report differs but the merged facts
+/// do not (a field could not be read, or can be read again).
+pub(super) fn changed_record(
+    old: Record,
+    observation: Observation,
+    now: Timestamp,
+) -> (Record, Option<Change>) {
+    let merged = reconcile::merge(&old.observation, observation);
+    let fields = reconcile::changes(&old.observation, &merged);
+    if fields.is_empty() {
+        return (Record { observation: merged, ..old }, None);
+    }
+    let record = Record { observation: merged, changed_at: now, ..old };
+    (record, Some(Change::Changed { fields }))
+}
+
+/// Resolves owners of identities first, then of what belongs to them.
+pub(super) fn resolve_owners(
+    at_hand: &mut BTreeMap<RecordId, Record>,
+    parents: &mut BTreeMap<RecordId, Record>,
+) {
+    for record in at_hand.values_mut().filter(|r| r.observation.parent.is_none()) {
+        record.owner = owners::resolve(&record.observation, None);
+        parents.insert(record.id().clone(), record.clone());
+    }
+    for record in at_hand.values_mut() {
+        let parent = record.observation.parent.as_ref().and_then(|p| parents.get(p));
+        record.owner = owners::resolve(&record.observation, parent);
+    }
+}

@@ -73,7 +73,7 @@ pub async fn run(_args: &RunArgs, globals: &Globals) -> anyhow::Result<Exit> {
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         data_dir = %session.config.data_dir.display(),
-        listen = %address,
+        listen = %listener.local_addr().unwrap_or(address),
         sources = sources.len(),
         "headcount is running"
     );

@@ -465,3 +465,49 @@ async fn a_scope_read_late_is_told_of_in_a_summary_and_not_one_by_one() {
     world.scan().await;
     assert_eq!(world.delivered().await.len(), 2, "told once");
 }
+
+/// Passes on how each scan ended.
+struct Told(tokio::sync::mpsc::UnboundedSender<bool>);
+
+impl agent::Observer for Told {
+    fn scanned(&self, report: &ScanReport) {
+        self.0.send(report.is_complete()).unwrap();
+    }
+
+    fn failed(&self, _source: &str, _error: &EngineError) {
+        self.0.send(false).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_schedule_scans_again_and_again_and_survives_a_failing_source() {
+    let world = World::new().await;
+    world.answers("users", Ok(vec![user("1", "ci")]));
+    let broken = Arc::new(Script::default());
+    *broken.unreachable.lock().unwrap() = Some(denied());
+    let every_second = |name: &str, connector: Arc<dyn Connector>| agent::Scheduled {
+        source: Source { name: name.to_owned(), connector },
+        schedule: "* * * * * *".to_owned(),
+        jitter: std::time::Duration::ZERO,
+    };
+    let sources = vec![
+        every_second("broken", broken),
+        every_second("s", Arc::clone(&world.script) as Arc<dyn Connector>),
+    ];
+    let (told, mut outcomes) = tokio::sync::mpsc::unbounded_channel();
+    let cancel = CancellationToken::new();
+    let running = tokio::spawn(agent::run(
+        Arc::new(world.engine),
+        sources,
+        Arc::new(Told(told)),
+        cancel.clone(),
+    ));
+    let mut seen = Vec::new();
+    while seen.iter().filter(|complete| **complete).count() < 3 {
+        seen.push(outcomes.recv().await.unwrap());
+    }
+    assert!(seen.contains(&false), "the broken source was tried as well");
+    cancel.cancel();
+    running.await.unwrap().unwrap();
+    assert!(*world.script.readings.lock().unwrap() >= 3);
+}

@@ -34,8 +34,8 @@ async fn every_record_made_through_boto3_is_found_with_its_owner_and_usage() {
     iam-role/web-server | active | never_since | owner team-web by label | none
     iam-user/ci-deploy | active | last_used | owner team-payments by label | read
     iam-user/git-mirror-bot | active | not_observable | owner team-source by label | none
-    iam-user/nightly-export-bot | active | never_since | owner data-platform by label | none
-    iam-user/retired-bot | active | never_since | owner - | none
+    iam-user/nightly-export-bot | active | not_observable | owner data-platform by label | none
+    iam-user/retired-bot | active | not_observable | owner - | none
     iam-user/twin-bot | active | last_used | owner team-twins by label | admin
     oidc-provider/token.actions.githubusercontent.com | active | not_observable | owner team-platform by label | -
     root-user/123456789012 | active | not_observable | owner - | admin

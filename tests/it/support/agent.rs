@@ -48,6 +48,7 @@ impl Agent {
                 "accounts": accounts,
             }],
             "sinks": sinks.unwrap_or_else(|| json!([])),
+            "server": {"listen": "127.0.0.1:0"},
         });
         let file = home.path().join("headcount.yaml");
         std::fs::write(&file, config.to_string()).unwrap();
@@ -63,6 +64,11 @@ impl Agent {
     pub fn with_key(mut self, key: Key) -> Self {
         self.key = key;
         self
+    }
+
+    /// Where the configuration is.
+    pub fn config_path(&self) -> String {
+        self.config.to_str().unwrap().to_owned()
     }
 
     /// A command with the configuration behind it, not yet started.

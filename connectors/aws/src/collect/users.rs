@@ -136,7 +136,6 @@ impl Collector<'_> {
         if !matches!(observation.usage, Usage::NeverSince { .. }) {
             return;
         }
-        let bare = row.password_enabled != Some(true) && !row.shows_keys();
         let reason = match others {
             _ if row.certificates.iter().any(|certificate| certificate.active) => {
                 "it has a signing certificate, whose use AWS does not record"
@@ -144,7 +143,7 @@ impl Collector<'_> {
             Others::Known(users) if users.contains(&user.holder.name) => {
                 "it has a service-specific credential, whose use AWS does not record"
             }
-            Others::NotRead(error) if bare => {
+            Others::NotRead(error) => {
                 observation.unread.insert("usage".to_owned(), missing(error));
                 "its service-specific credentials could not be read"
             }

@@ -1,0 +1,103 @@
+//! `headcount run` as a cluster would run it: ready, scanning, delivering, stopping when told.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use headcount_simulator::{Organization, Simulator, Size};
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::net::TcpStream;
+use tokio::process::{Child, ChildStderr};
+
+use crate::support::agent::Agent;
+use crate::support::receiver::Receiver;
+
+/// Far more than anything here takes; only a hang gets here.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How long an orchestrator waits after SIGTERM before it kills; the agent promises 10 s.
+const GRACE: Duration = Duration::from_secs(10);
+
+struct Running {
+    child: Child,
+    logs: Lines<BufReader<ChildStderr>>,
+}
+
+impl Running {
+    fn start(agent: &Agent) -> Self {
+        let config = agent.config_path();
+        let mut child = agent
+            .command(&["run", "--config", &config])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let logs = BufReader::new(child.stderr.take().unwrap()).lines();
+        Self { child, logs }
+    }
+
+    /// The first log line with this message, as JSON: nothing here is a terminal.
+    async fn log(&mut self, message: &str) -> Value {
+        let found = async {
+            while let Some(line) = self.logs.next_line().await.unwrap() {
+                let entry: Value = serde_json::from_str(&line).unwrap();
+                if entry["message"] == message {
+                    return entry;
+                }
+            }
+            panic!("the agent ended without saying: {message}");
+        };
+        tokio::time::timeout(PATIENCE, found).await.unwrap()
+    }
+}
+
+async fn get(address: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: agent\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn a_running_agent_scans_delivers_shows_metrics_and_stops_when_told() {
+    let organization = Organization::seeded(3, Size::account(12, 12, 3));
+    let simulator = Simulator::start(organization).await.unwrap();
+    let receiver = Receiver::start().await;
+    let agent = Agent::new(&simulator.url(), Some(&receiver));
+
+    let mut running = Running::start(&agent);
+    let address = running.log("headcount is running").await["listen"].as_str().unwrap().to_owned();
+    assert!(get(&address, "/healthz").await.starts_with("HTTP/1.1 200"));
+    assert!(get(&address, "/readyz").await.starts_with("HTTP/1.1 200"));
+
+    let scanned = running.log("scan finished").await;
+    assert_eq!(scanned["complete"], true, "{scanned}");
+    // The agent holds the data directory; whoever only asks is let in beside it.
+    let findings = agent.findings().await;
+    assert!(!findings.is_empty());
+    let second = agent.run(&["scan"]).await.ending(1);
+    assert!(second.stderr.contains("in use"), "{}", second.stderr);
+
+    let metrics = get(&address, "/metrics").await;
+    for name in [
+        "headcount_scans_total{source=\"aws\",outcome=\"complete\"} 1",
+        "headcount_records{source=\"aws\",class=\"identity\",kind=\"iam-role\",status=\"active\"} 12",
+        "headcount_scan_complete{source=\"aws\"",
+        "headcount_findings_open{rule=",
+        "headcount_sink_queue_depth{sink=\"hook\"} ",
+        "headcount_sink_up{sink=\"hook\"} 1",
+    ] {
+        assert!(metrics.contains(name), "{name} is missing in\n{metrics}");
+    }
+
+    let pid = running.child.id().unwrap().to_string();
+    let told = tokio::process::Command::new("kill").args(["-TERM", &pid]).status().await.unwrap();
+    assert!(told.success());
+    let ended = tokio::time::timeout(GRACE, running.child.wait()).await.unwrap().unwrap();
+    assert_eq!(ended.code(), Some(0));
+    let delivered = receiver.take();
+    assert_eq!(delivered.len(), 1, "one summary of the baseline and nothing else");
+    assert_eq!(delivered[0].kind(), "dev.headcount.scan.baseline.v1");
+}

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use headcount_core::findings::{Finding, FindingStatus};
 use headcount_sdk::manifest::Manifest;
 use headcount_sdk::{
-    Class, Complete, Connector, Expiry, Observation, OwnerBasis, OwnerEvidence, OwnerKind, Probe,
-    RecordId, Recorder, ScanContext, ScanError, Scope, Status, Usage,
+    Class, Complete, Connector, Expiry, Hint, Observation, OwnerBasis, OwnerEvidence, OwnerKind,
+    Probe, RecordId, Recorder, ScanContext, ScanError, Scope, Status, Usage,
 };
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
@@ -30,6 +30,8 @@ struct Script {
     /// Answers for the next readings only, before those of `scopes`.
     once: Mutex<BTreeMap<Scope, Vec<Answer>>>,
     unreachable: Mutex<Option<ScanError>>,
+    /// What a refresh sees of the record that the hint names; `None` = refresh is not supported.
+    refreshed: Mutex<Option<Vec<Observation>>>,
     readings: Mutex<u32>,
 }
 
@@ -76,6 +78,23 @@ impl Connector for Script {
             recorder.record(observation);
         }
         Ok(recorder.complete())
+    }
+
+    async fn refresh(
+        &self,
+        _cx: &ScanContext,
+        hint: &Hint,
+        mut recorder: Recorder<'_>,
+    ) -> Result<Complete, ScanError> {
+        let Some(seen) = self.refreshed.lock().unwrap().clone() else {
+            let reason = "not scripted".to_owned();
+            return Err(ScanError::NotSupported { operation: "refresh".to_owned(), reason });
+        };
+        for observation in seen {
+            recorder.record(observation);
+        }
+        let named = RecordId::new(PLACE, "user", &hint.subject);
+        Ok(recorder.complete_for_records(BTreeSet::from([named])))
     }
 
     async fn check(&self, _cx: &ScanContext) -> Vec<Probe> {
@@ -510,4 +529,34 @@ async fn the_schedule_scans_again_and_again_and_survives_a_failing_source() {
     cancel.cancel();
     running.await.unwrap().unwrap();
     assert!(*world.script.readings.lock().unwrap() >= 3);
+}
+
+#[tokio::test]
+async fn a_hint_becomes_a_finding_without_a_scan_and_proves_absence_for_its_subject_alone() {
+    let world = World::new().await;
+    world.answers("users", Ok(vec![user("1", "ci"), user("2", "cd")]));
+    world.scan().await;
+    let hint = |subject: &str| Hint { scope: scope("users"), subject: subject.to_owned() };
+
+    *world.script.refreshed.lock().unwrap() = Some(vec![user("3", "made-just-now")]);
+    let report = world.engine.refresh(&world.source, &hint("3")).await.unwrap();
+    assert_eq!((report.appeared, report.disappeared), (1, 0), "others were not looked at");
+    assert!(world.open().await.contains(&("new-identity".to_owned(), "made-just-now".to_owned())));
+
+    *world.script.refreshed.lock().unwrap() = Some(Vec::new());
+    let report = world.engine.refresh(&world.source, &hint("3")).await.unwrap();
+    assert_eq!((report.disappeared, report.records), (1, 2));
+    assert_eq!(report.coverage.as_str(), "complete", "the scope keeps its coverage");
+}
+
+#[tokio::test]
+async fn a_hint_to_a_connector_without_refresh_reads_the_whole_scope() {
+    let world = World::new().await;
+    world.answers("users", Ok(vec![user("1", "ci")]));
+    world.scan().await;
+    world.answers("users", Ok(vec![user("1", "ci"), user("2", "cd")]));
+    let hint = Hint { scope: scope("users"), subject: "2".to_owned() };
+    let report = world.engine.refresh(&world.source, &hint).await.unwrap();
+    assert_eq!(report.appeared, 1);
+    assert!(world.open().await.contains(&("new-identity".to_owned(), "cd".to_owned())));
 }

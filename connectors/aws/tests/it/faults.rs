@@ -170,3 +170,16 @@ async fn an_account_without_iam_users_is_complete_and_empty_of_them() {
     assert_eq!(scanned.records.len(), 1, "the root user");
     assert_eq!(scanned.complete("users").expected(), Some(1));
 }
+
+#[tokio::test]
+async fn no_independent_count_is_stated_where_aws_gave_none() {
+    let mut source = Source::of(small()).await;
+    let counted = source.scan().await;
+    assert_eq!(counted.complete("users").expected(), Some(4), "three users and root");
+    let account = source.account();
+    source.simulator.change().deny(&account, "iam:GetAccountSummary").unwrap();
+    let uncounted = source.scan().await;
+    for kind in ["users", "roles", "server-certificates"] {
+        assert_eq!(uncounted.complete(kind).expected(), None, "{kind}");
+    }
+}

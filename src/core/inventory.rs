@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use headcount_sdk::model::{Confidence, Observation, OwnerBasis, OwnerKind, RecordId};
+use headcount_sdk::model::{
+    Confidence, Level, LinkKind, Observation, OwnerBasis, OwnerKind, RecordId, Standing,
+};
 use headcount_sdk::{Complete, Degradation, Extent, ScanError, Scope};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -21,8 +23,11 @@ pub struct Record {
     pub changed_at: Timestamp,
     /// The vanished record whose name this one took over.
     pub replaces: Option<RecordId>,
-    /// Resolved when the record or its parent last changed.
+    /// Resolved when the record or what it inherits from last changed.
     pub owner: Option<Owner>,
+    /// What the source no longer says and the agent remembers.
+    #[serde(default)]
+    pub history: History,
 }
 
 impl Record {
@@ -30,6 +35,55 @@ impl Record {
     pub fn id(&self) -> &RecordId {
         &self.observation.id
     }
+}
+
+/// What earlier readings showed and later ones do not. It moves in place, without a new version.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct History {
+    /// The latest use that any reading showed, also when the source has stopped telling.
+    pub last_known_use: Option<Timestamp>,
+    /// The longest recent pause in use that ended under the agent's eyes.
+    pub silence: Option<Silence>,
+    /// The last time the record's power grew.
+    pub growth: Option<Growth>,
+}
+
+/// A pause between two uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Silence {
+    pub from: Timestamp,
+    pub until: Timestamp,
+}
+
+/// A step up on the scale of power.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Growth {
+    pub at: Timestamp,
+    pub from: Level,
+    pub to: Level,
+}
+
+/// What stands around a record, as far as the inventory has it.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// Far ends of the record's own links.
+    pub outgoing: Vec<Neighbour>,
+    /// Records whose links end here.
+    pub incoming: Vec<Neighbour>,
+    /// Scopes of the places that the record's links name, also where no record was found there:
+    /// without a complete reading nobody can say that it does not exist.
+    pub scopes: Vec<ScopeState>,
+}
+
+/// A record at the other end of a link.
+#[derive(Clone, Debug)]
+pub struct Neighbour {
+    pub record: Record,
+    pub kind: LinkKind,
+    pub confidence: Confidence,
+    /// Why they belong together, for people: `subject repo:acme/shop:environment:prod`.
+    pub basis: String,
 }
 
 /// How a record came into the inventory.
@@ -52,8 +106,14 @@ pub struct Owner {
     /// Where it was read, e.g. `tag:Owner`.
     pub locator: String,
     pub confidence: Confidence,
-    /// Set when it is the parent's owner.
+    /// Set when it is another record's owner: the parent's, or that of what uses this one.
     pub inherited_from: Option<RecordId>,
+    /// The records over which it was inherited, nearest first; the last one carries the evidence.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub path: Vec<RecordId>,
+    /// Whether the one it names is still there.
+    #[serde(default, skip_serializing_if = "Standing::is_not_known")]
+    pub standing: Standing,
 }
 
 /// What is known of one scope's readings; rules judge it like a record.

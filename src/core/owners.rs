@@ -60,13 +60,16 @@ fn owned(evidence: &OwnerEvidence) -> Owner {
         locator: evidence.locator.clone(),
         confidence: weight(evidence.basis),
         inherited_from: None,
+        path: Vec::new(),
+        standing: evidence.standing,
     }
 }
 
 fn inherited(parent: &Record) -> Option<Owner> {
     let owner = parent.owner.clone()?;
     let confidence = Confidence::percent(owner.confidence.as_percent().saturating_sub(INHERITED));
-    Some(Owner { confidence, inherited_from: Some(parent.id().clone()), ..owner })
+    let path = std::iter::once(parent.id().clone()).chain(owner.path.iter().cloned()).collect();
+    Some(Owner { confidence, inherited_from: Some(parent.id().clone()), path, ..owner })
 }
 
 /// How far each basis is trusted. An outright statement on the record is nearly certain; whoever

@@ -284,8 +284,8 @@ fn settled(
     judgement
 }
 
-/// Whether a record is counted: people are kept, not counted.
+/// Whether a record is counted: people and workloads are kept, not counted.
 #[must_use]
 pub fn is_counted(record: &Record) -> bool {
-    record.observation.class != Class::Principal
+    !matches!(record.observation.class, Class::Principal | Class::Workload)
 }

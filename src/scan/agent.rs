@@ -3,11 +3,11 @@
 //! The cron scheduler only ticks, in UTC. What it does not promise is done here: one scan of a
 //! source at a time (ticks that come meanwhile fall together into one), jitter, and an orderly end.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use headcount_sdk::Hint;
+use headcount_sdk::{Hints, Scope};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
@@ -138,7 +138,7 @@ fn log_scan(report: &ScanReport) {
 /// Acts on the connector's hints. Those that come together are gathered, so that ten events on
 /// one subject cost one read.
 async fn follow_hints(engine: Arc<Engine>, source: Source, cancel: CancellationToken) {
-    let (sender, mut hints) = mpsc::channel(HINTS);
+    let (sender, mut queue) = Hints::queue(HINTS);
     let cx = engine.feed_context(&source);
     let feed = {
         let (source, cancel) = (source.clone(), cancel.clone());
@@ -153,14 +153,18 @@ async fn follow_hints(engine: Arc<Engine>, source: Source, cancel: CancellationT
         }
     };
     let follow = async {
-        while let Some(first) = hints.recv().await {
-            let mut batch = BTreeSet::from([first]);
+        while let Some(first) = queue.recv().await {
+            let mut gathered = vec![first];
             tokio::time::sleep(DEBOUNCE).await;
-            while let Ok(hint) = hints.try_recv() {
-                batch.insert(hint);
+            while let Ok(more) = queue.try_recv() {
+                gathered.push(more);
             }
-            for hint in batch {
-                refresh(&engine, &source, &hint).await;
+            let mut dirty: BTreeMap<Scope, BTreeSet<String>> = BTreeMap::new();
+            for hint in gathered.iter().flat_map(|hinted| &hinted.hints) {
+                dirty.entry(hint.scope.clone()).or_default().insert(hint.subject.clone());
+            }
+            for (scope, subjects) in &dirty {
+                refresh(&engine, &source, scope, subjects).await;
             }
         }
     };
@@ -169,11 +173,11 @@ async fn follow_hints(engine: Arc<Engine>, source: Source, cancel: CancellationT
     });
 }
 
-async fn refresh(engine: &Engine, source: &Source, hint: &Hint) {
-    match engine.refresh(source, hint).await {
+async fn refresh(engine: &Engine, source: &Source, scope: &Scope, subjects: &BTreeSet<String>) {
+    match engine.refresh(source, scope, subjects).await {
         Ok(_) | Err(EngineError::Interrupted) => {}
         Err(error) => tracing::warn!(
-            source = source.name, scope = %hint.scope, %error,
+            source = source.name, scope = %scope, %error,
             "a hint was not acted on; the next scan finds the same"
         ),
     }

@@ -4,7 +4,7 @@
 //! bulk answers and a rate limit. A scope that fails stays as it was; its siblings go on. The file
 //! is longer than most because the life of one scan is easier to follow in one place.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -15,7 +15,7 @@ use headcount_core::reconcile::{Disappeared, Found, Reading};
 use headcount_core::rules::RuleConfig;
 use headcount_sdk::contract::SCOPE_DEADLINE;
 use headcount_sdk::{
-    Complete, Hint, Memo, Observation, Pass, Priority, Recorder, ScanContext, ScanError, Scope,
+    Complete, Memo, Observation, Pass, Priority, Recorder, ScanContext, ScanError, Scope,
 };
 use jiff::Timestamp;
 use tokio::sync::Notify;
@@ -114,28 +114,33 @@ impl Engine {
         Ok(report)
     }
 
-    /// Re-reads what a hint names, and commits it like any reading.
-    pub async fn refresh(&self, source: &Source, hint: &Hint) -> Result<ScopeReport, EngineError> {
+    /// Re-reads what hints name in one scope, and commits it like any reading.
+    pub async fn refresh(
+        &self,
+        source: &Source,
+        scope: &Scope,
+        subjects: &BTreeSet<String>,
+    ) -> Result<ScopeReport, EngineError> {
         let states = self.store.source_states().await?;
         let is_baseline = !states.iter().any(|s| s.name == source.name && s.baselined_at.is_some());
         let scan = self.scan_id(self.clock.now());
         let cx = self.context(source, &scan, Priority::Hint);
-        let known = self.store.known(&source.name, &hint.scope).await?;
+        let known = self.store.known(&source.name, scope).await?;
         let mut reading = Reading::of(known);
         let outcome = {
             let mut sink = |observation: Observation| reading.accept(observation);
-            let recorder = Recorder::new(hint.scope.clone(), &mut sink);
-            self.interruptible(source.connector.refresh(&cx, hint, recorder)).await?
+            let recorder = Recorder::new(scope.clone(), &mut sink);
+            self.interruptible(source.connector.refresh(&cx, scope, subjects, recorder)).await?
         };
         let found = reading.finish();
         let run = Run { source, scan, is_baseline, progress: &super::Silent };
         match outcome {
             Ok(proof) => {
                 let gone = self.proven_gone(&found, &proof).await?;
-                self.commit(&run, &hint.scope, found, Ending::Refreshed { gone }).await
+                self.commit(&run, scope, found, Ending::Refreshed { gone }).await
             }
-            Err(ScanError::NotSupported { .. }) => self.read_scope(&run, &cx, &hint.scope).await,
-            Err(error) => self.commit(&run, &hint.scope, found, Ending::Failed(&error)).await,
+            Err(ScanError::NotSupported { .. }) => self.read_scope(&run, &cx, scope).await,
+            Err(error) => self.commit(&run, scope, found, Ending::Failed(&error)).await,
         }
     }
 

@@ -267,6 +267,7 @@ impl Ledger {
                     first_seen_at: draft.place.now,
                     changed_at: draft.place.now,
                     replaces,
+                    history: headcount_core::inventory::History::default(),
                     owner: None,
                 };
                 (record, Some(Change::Appeared))

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use headcount_core::findings::{Finding, FindingStatus};
 use headcount_sdk::manifest::Manifest;
 use headcount_sdk::{
-    Class, Complete, Connector, Expiry, Hint, Observation, OwnerBasis, OwnerEvidence, OwnerKind,
-    Probe, RecordId, Recorder, ScanContext, ScanError, Scope, Status, Usage,
+    Class, Complete, Connector, Expiry, Observation, OwnerBasis, OwnerEvidence, OwnerKind, Probe,
+    RecordId, Recorder, ScanContext, ScanError, Scope, Status, Usage,
 };
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
@@ -83,7 +83,8 @@ impl Connector for Script {
     async fn refresh(
         &self,
         _cx: &ScanContext,
-        hint: &Hint,
+        _scope: &Scope,
+        subjects: &BTreeSet<String>,
         mut recorder: Recorder<'_>,
     ) -> Result<Complete, ScanError> {
         let Some(seen) = self.refreshed.lock().unwrap().clone() else {
@@ -93,8 +94,8 @@ impl Connector for Script {
         for observation in seen {
             recorder.record(observation);
         }
-        let named = RecordId::new(PLACE, "user", &hint.subject);
-        Ok(recorder.complete_for_records(BTreeSet::from([named])))
+        let named = subjects.iter().map(|subject| RecordId::new(PLACE, "user", subject));
+        Ok(recorder.complete_for_records(named.collect()))
     }
 
     async fn check(&self, _cx: &ScanContext) -> Vec<Probe> {
@@ -193,6 +194,7 @@ fn owned(mut observation: Observation, owner: &str) -> Observation {
         basis: OwnerBasis::Label,
         locator: "tag:Owner".to_owned(),
         kind: OwnerKind::Technical,
+        standing: headcount_sdk::Standing::NotKnown,
     }];
     observation
 }
@@ -536,15 +538,18 @@ async fn a_hint_becomes_a_finding_without_a_scan_and_proves_absence_for_its_subj
     let world = World::new().await;
     world.answers("users", Ok(vec![user("1", "ci"), user("2", "cd")]));
     world.scan().await;
-    let hint = |subject: &str| Hint { scope: scope("users"), subject: subject.to_owned() };
+    let refresh = async |subject: &str| {
+        let subjects = BTreeSet::from([subject.to_owned()]);
+        world.engine.refresh(&world.source, &scope("users"), &subjects).await.unwrap()
+    };
 
     *world.script.refreshed.lock().unwrap() = Some(vec![user("3", "made-just-now")]);
-    let report = world.engine.refresh(&world.source, &hint("3")).await.unwrap();
+    let report = refresh("3").await;
     assert_eq!((report.appeared, report.disappeared), (1, 0), "others were not looked at");
     assert!(world.open().await.contains(&("new-identity".to_owned(), "made-just-now".to_owned())));
 
     *world.script.refreshed.lock().unwrap() = Some(Vec::new());
-    let report = world.engine.refresh(&world.source, &hint("3")).await.unwrap();
+    let report = refresh("3").await;
     assert_eq!((report.disappeared, report.records), (1, 2));
     assert_eq!(report.coverage.as_str(), "complete", "the scope keeps its coverage");
 }
@@ -555,8 +560,8 @@ async fn a_hint_to_a_connector_without_refresh_reads_the_whole_scope() {
     world.answers("users", Ok(vec![user("1", "ci")]));
     world.scan().await;
     world.answers("users", Ok(vec![user("1", "ci"), user("2", "cd")]));
-    let hint = Hint { scope: scope("users"), subject: "2".to_owned() };
-    let report = world.engine.refresh(&world.source, &hint).await.unwrap();
+    let subjects = BTreeSet::from(["2".to_owned()]);
+    let report = world.engine.refresh(&world.source, &scope("users"), &subjects).await.unwrap();
     assert_eq!(report.appeared, 1);
     assert!(world.open().await.contains(&("new-identity".to_owned(), "cd".to_owned())));
 }

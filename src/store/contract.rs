@@ -106,11 +106,13 @@ pub fn record(key: &str, name: &str, at: Timestamp) -> Record {
         basis: OwnerBasis::Label,
         locator: "tag:Owner".to_owned(),
         kind: OwnerKind::Technical,
+        standing: headcount_sdk::Standing::NotKnown,
     }];
     observation.links = vec![Link {
         kind: LinkKind::Trusts,
         to: headcount_sdk::Endpoint::Service { name: "ec2.amazonaws.com".to_owned() },
         trust: None,
+        confidence: headcount_sdk::Confidence::CERTAIN,
     }];
     observation.labels.insert("Owner".to_owned(), "team-a".to_owned());
     observation.attributes.insert("path".to_owned(), "/".to_owned());
@@ -128,6 +130,7 @@ pub fn record(key: &str, name: &str, at: Timestamp) -> Record {
         first_seen_at: at,
         changed_at: at,
         replaces: None,
+        history: headcount_core::inventory::History::default(),
         owner: Some(owner("team-a")),
     }
 }
@@ -140,6 +143,8 @@ pub fn owner(reference: &str) -> Owner {
         locator: "tag:Owner".to_owned(),
         confidence: Confidence::percent(90),
         inherited_from: Some(RecordId::new(PLACE, "user", "AIDA1")),
+        path: Vec::new(),
+        standing: headcount_sdk::Standing::NotKnown,
     }
 }
 

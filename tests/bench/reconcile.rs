@@ -93,6 +93,7 @@ fn record(number: u32, edition: u32, yesterday: Timestamp) -> Observation {
         basis: OwnerBasis::Label,
         locator: "tag:Owner".to_owned(),
         kind: OwnerKind::Technical,
+        standing: headcount_sdk::Standing::NotKnown,
     }];
     let shown = if number.is_multiple_of(CHANGED_ONE_IN) { edition } else { 0 };
     record.labels = BTreeMap::from([

@@ -152,6 +152,7 @@ fn owned_by(team: &str) -> OwnerEvidence {
         basis: OwnerBasis::Label,
         locator: "tag:Owner".to_owned(),
         kind: OwnerKind::Technical,
+        standing: headcount_sdk::Standing::NotKnown,
     }
 }
 
@@ -195,6 +196,7 @@ fn reader_role() -> Observation {
             external_id: ExternalId::Absent,
             narrowed_by: Vec::new(),
         }),
+        confidence: headcount_sdk::Confidence::CERTAIN,
     }];
     role
 }

@@ -21,7 +21,7 @@ use std::fmt;
 use async_trait::async_trait;
 pub use aws_sdk_iam::config::Credentials;
 use headcount_sdk::{
-    Complete, Connector, Hint, Manifest, Probe, Recorder, ScanContext, ScanError, Scope,
+    Complete, Connector, Manifest, Probe, Recorder, ScanContext, ScanError, Scope,
 };
 
 pub use self::client::Tuning;
@@ -137,24 +137,29 @@ impl Connector for AwsConnector {
         self.open(cx, scope).await?.observe(&scope.kind, recorder).await
     }
 
-    /// Re-reads the access keys or SSH keys of the user that the hint names (by name, unique id
+    /// Re-reads the access keys or SSH keys of the one user that is named (by name, unique id
     /// or ARN), if a scan has seen it. Every other hint activates its scope.
     async fn refresh(
         &self,
         cx: &ScanContext,
-        hint: &Hint,
+        scope: &Scope,
+        subjects: &BTreeSet<String>,
         recorder: Recorder<'_>,
     ) -> Result<Complete, ScanError> {
         let not_supported =
             |reason: String| ScanError::NotSupported { operation: "refresh".to_owned(), reason };
-        if !matches!(hint.scope.kind.as_str(), "access-keys" | "ssh-public-keys") {
-            return Err(not_supported(format!("scope {} is read as a whole", hint.scope)));
+        let mut named = subjects.iter();
+        let (Some(subject), None) = (named.next(), named.next()) else {
+            return Err(not_supported("several users are read with their scope".to_owned()));
+        };
+        if !matches!(scope.kind.as_str(), "access-keys" | "ssh-public-keys") {
+            return Err(not_supported(format!("scope {scope} is read as a whole")));
         }
-        let collector = self.open(cx, &hint.scope).await?;
-        let Some((name, user)) = collector.known_user(&hint.subject).await else {
+        let collector = self.open(cx, scope).await?;
+        let Some((name, user)) = collector.known_user(subject).await else {
             return Err(not_supported("no scan has seen that user".to_owned()));
         };
-        if hint.scope.kind == "access-keys" {
+        if scope.kind == "access-keys" {
             collector.refresh_access_keys(&name, &user, recorder).await
         } else {
             collector.refresh_ssh_keys(&name, &user, recorder).await

@@ -39,29 +39,34 @@ pub trait Connector: Send + Sync {
         recorder: Recorder<'_>,
     ) -> Result<Complete, ScanError>;
 
-    /// Re-reads the one subject that a hint names, so that an event becomes a finding without a
-    /// full scan. The answer proves presence and absence for that subject alone
-    /// ([`Recorder::complete_for`]). A connector without it lets the hint activate the scope.
+    /// Re-reads the subjects of one scope that hints name, so that an event becomes a finding
+    /// without a full scan. The answer proves presence and absence for those subjects alone
+    /// ([`Recorder::complete_for_records`], [`Recorder::complete_for_parents`]). With
+    /// [`ScanError::NotSupported`] the hints activate their scope instead.
     async fn refresh(
         &self,
         _cx: &ScanContext,
-        hint: &Hint,
+        scope: &Scope,
+        _subjects: &BTreeSet<String>,
         _recorder: Recorder<'_>,
     ) -> Result<Complete, ScanError> {
         Err(ScanError::NotSupported {
             operation: "refresh".to_owned(),
-            reason: format!("scope {} has no single-subject read", hint.scope),
+            reason: format!("scope {scope} has no single-subject read"),
         })
     }
 
-    /// A long-lived stream of hints, until the source or the agent ends it. Connectors without
-    /// events never return.
-    async fn feed(
-        &self,
-        _cx: &ScanContext,
-        _hints: tokio::sync::mpsc::Sender<Hint>,
-    ) -> Result<(), ScanError> {
+    /// A long-lived stream of hints, until the source or the agent ends it. The agent starts it
+    /// again, with a growing pause, when it returns. Connectors without events never return.
+    async fn feed(&self, _cx: &ScanContext, _hints: Hints) -> Result<(), ScanError> {
         std::future::pending().await
+    }
+
+    /// Takes in one message that the source sent to the agent's address for it, and says what it
+    /// makes dirty. Proves first that the source sent it, and calls nothing: whoever sent it
+    /// waits for the answer.
+    async fn receive(&self, _cx: &ScanContext, _inbound: &Inbound) -> Result<Vec<Hint>, Refused> {
+        Err(Refused::NotSupported)
     }
 
     /// Proves every permission with the first call that a scan would make, and no other call.
@@ -96,6 +101,83 @@ pub struct Hint {
     pub scope: Scope,
     /// The vendor's name or id of the subject, as the event gave it.
     pub subject: String,
+}
+
+/// Where a feed puts its hints. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Hints(tokio::sync::mpsc::Sender<Hinted>);
+
+/// Hints that came together, and who waits for what becomes of them.
+#[derive(Debug)]
+pub struct Hinted {
+    pub hints: Vec<Hint>,
+    pub receipt: Option<tokio::sync::oneshot::Sender<Handled>>,
+}
+
+/// What became of hints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handled {
+    /// What they named was read, and what followed is committed.
+    Committed,
+    /// It could not be read or committed; sent again, it may be.
+    Failed,
+}
+
+impl Hints {
+    /// Both ends of a queue that holds so many messages.
+    #[must_use]
+    pub fn queue(capacity: usize) -> (Self, tokio::sync::mpsc::Receiver<Hinted>) {
+        let (sender, receiver) = tokio::sync::mpsc::channel(capacity);
+        (Self(sender), receiver)
+    }
+
+    /// Waits for room and forgets. `false`: the agent is stopping.
+    pub async fn send(&self, hint: Hint) -> bool {
+        self.0.send(Hinted { hints: vec![hint], receipt: None }).await.is_ok()
+    }
+
+    /// Takes them if there is room at once. `false`: they are lost, and the next scan finds the
+    /// same.
+    #[must_use]
+    pub fn offer(&self, hints: Vec<Hint>) -> bool {
+        self.0.try_send(Hinted { hints, receipt: None }).is_ok()
+    }
+
+    /// Waits for room, then for what becomes of all of them.
+    pub async fn settle(&self, hints: Vec<Hint>) -> Handled {
+        let (receipt, handled) = tokio::sync::oneshot::channel();
+        if self.0.send(Hinted { hints, receipt: Some(receipt) }).await.is_err() {
+            return Handled::Failed;
+        }
+        handled.await.unwrap_or(Handled::Failed)
+    }
+}
+
+/// One message that a source sent to the agent over HTTP.
+#[derive(Clone)]
+pub struct Inbound {
+    /// By lower-case name. Those that are not text are left out.
+    pub headers: BTreeMap<String, String>,
+    pub body: Vec<u8>,
+}
+
+impl fmt::Debug for Inbound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Neither headers nor body: both may carry what nobody should log.
+        f.debug_struct("Inbound").field("bytes", &self.body.len()).finish_non_exhaustive()
+    }
+}
+
+/// Why a message was not taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// This source takes no messages, or none are configured.
+    #[error("this source takes no messages")]
+    NotSupported,
+    #[error("the signature is missing or wrong")]
+    NotAuthentic,
+    #[error("the message was not understood")]
+    Malformed,
 }
 
 /// Why a scope was not read to its end. There is one answer per variant, so choose it by what

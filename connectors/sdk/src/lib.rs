@@ -17,12 +17,13 @@ pub mod model;
 pub mod testkit;
 
 pub use contract::{
-    Cache, Complete, Connector, Degradation, Extent, Hint, Memo, MemoryCache, Pass, Priority,
-    Probe, ProbeOutcome, Recorder, ScanContext, ScanError, Scope,
+    Cache, Complete, Connector, Degradation, Extent, Handled, Hint, Hinted, Hints, Inbound, Memo,
+    MemoryCache, Pass, Priority, Probe, ProbeOutcome, Recorder, Refused, ScanContext, ScanError,
+    Scope,
 };
 pub use manifest::Manifest;
 pub use model::{
-    Affiliation, Class, Confidence, Endpoint, Evidence, Expiry, ExternalId, Level, Link, LinkKind,
-    Nature, NatureKind, Observation, OwnerBasis, OwnerEvidence, OwnerKind, Privilege, Purpose,
-    RecordId, Status, Trust, Usage,
+    Affiliation, Class, Confidence, Endpoint, Evidence, Expiry, ExternalId, FederatedSubject,
+    Level, Link, LinkKind, Nature, NatureKind, Observation, OwnerBasis, OwnerEvidence, OwnerKind,
+    Privilege, Purpose, RecordId, Standing, Status, Trust, Usage,
 };

@@ -61,6 +61,9 @@ pub enum Class {
     Grant,
     /// A person. Kept because people own and create identities; never counted.
     Principal,
+    /// What acts as an identity or keeps credentials: a Deployment, a repository, an environment
+    /// of a pipeline. Kept for the trail from use to owner; never counted.
+    Workload,
 }
 
 impl Class {
@@ -71,6 +74,7 @@ impl Class {
             Self::Credential => "credential",
             Self::Grant => "grant",
             Self::Principal => "principal",
+            Self::Workload => "workload",
         }
     }
 }
@@ -220,6 +224,9 @@ pub struct Privilege {
 pub struct Confidence(u8);
 
 impl Confidence {
+    /// Stated outright.
+    pub const CERTAIN: Self = Self(100);
+
     /// Values over 100 are taken as 100.
     #[must_use]
     pub const fn percent(value: u8) -> Self {
@@ -264,6 +271,44 @@ pub struct OwnerEvidence {
     /// Where it was read, e.g. `tag:Owner`, `path`, `cloudformation:stack-name`.
     pub locator: String,
     pub kind: OwnerKind,
+    /// Whether the source still knows the one it names.
+    #[serde(default, skip_serializing_if = "Standing::is_not_known")]
+    pub standing: Standing,
+}
+
+/// Whether someone who is named is still there.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// Nobody asked, or the source cannot tell.
+    #[default]
+    NotKnown,
+    /// A member of the organisation, as its full list of members shows.
+    Present,
+    /// Not in the organisation's full list of members.
+    Left,
+}
+
+impl Standing {
+    /// Whether nothing is known; then it is not written down either.
+    #[must_use]
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+    pub const fn is_not_known(&self) -> bool {
+        matches!(self, Self::NotKnown)
+    }
 }
 
 /// What an owner claim rests on, strongest first.
@@ -328,6 +373,25 @@ pub struct Link {
     /// Only on `trusts`: under which conditions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trust: Option<Trust>,
+    /// How sure it is that the far end is the one meant; a guess from a name is far from certain.
+    #[serde(default = "certain", skip_serializing_if = "is_certain")]
+    pub confidence: Confidence,
+}
+
+impl Link {
+    /// A link that the source states outright.
+    #[must_use]
+    pub const fn new(kind: LinkKind, to: Endpoint) -> Self {
+        Self { kind, to, trust: None, confidence: Confidence::CERTAIN }
+    }
+}
+
+const fn certain() -> Confidence {
+    Confidence::CERTAIN
+}
+
+fn is_certain(confidence: &Confidence) -> bool {
+    *confidence == Confidence::CERTAIN
 }
 
 #[derive(
@@ -362,6 +426,9 @@ impl LinkKind {
 pub enum Endpoint {
     /// A record of the inventory.
     Record { id: RecordId },
+    /// A record of another place by its vendor's handle (`native`), for example the ARN of a role.
+    /// It is found in the inventory if that place is counted; `place` as in record ids.
+    Native { place: String, native: String },
     /// A whole account, or one principal in it. `place` as in record ids (`aws:123456789012`);
     /// `principal` is the vendor's handle when the trust names one.
     Account { place: String, principal: Option<String>, affiliation: Affiliation },
@@ -408,6 +475,17 @@ pub enum ExternalId {
     NotApplicable,
 }
 
+/// A token that a record can be given, by which an identity provider's word it is somebody
+/// elsewhere. Trusts in the same issuer are matched against it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FederatedSubject {
+    /// Issuer URL with its scheme, without a slash at the end.
+    pub issuer: String,
+    /// The subject claim, for example `system:serviceaccount:shop:web`. A `*` at the end stands
+    /// for whatever the issuer puts there (`repo:acme/shop:*`).
+    pub subject: String,
+}
+
 /// Where a claim comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Evidence {
@@ -444,6 +522,9 @@ pub struct Observation {
     pub owner_evidence: Vec<OwnerEvidence>,
     pub purpose: Option<Purpose>,
     pub links: Vec<Link>,
+    /// As whom the record can present itself elsewhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub subjects: Vec<FederatedSubject>,
     /// Vendor facts worth keeping, by a stable name: `path`, `trust_class`, `description`.
     pub attributes: BTreeMap<String, String>,
     /// Tags and labels as people wrote them.
@@ -476,6 +557,7 @@ impl Observation {
             owner_evidence: Vec::new(),
             purpose: None,
             links: Vec::new(),
+            subjects: Vec::new(),
             attributes: BTreeMap::new(),
             labels: BTreeMap::new(),
             evidence: Vec::new(),

@@ -27,6 +27,7 @@ pub fn words(name: &str) -> String {
 pub fn endpoint(to: &Endpoint) -> String {
     match to {
         Endpoint::Record { id } => id.to_string(),
+        Endpoint::Native { native, .. } => safe(native).to_string(),
         Endpoint::Account { place, principal, affiliation } => {
             let relation = match affiliation {
                 Affiliation::SameAccount => "same account",

@@ -311,6 +311,7 @@ const fn plural(class: Class) -> &'static str {
         Class::Credential => "credentials",
         Class::Grant => "grants",
         Class::Principal => "people",
+        Class::Workload => "workloads",
     }
 }
 

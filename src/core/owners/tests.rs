@@ -25,6 +25,7 @@ fn evidence(reference: &str, basis: OwnerBasis) -> OwnerEvidence {
         basis,
         locator: format!("from:{}", basis.as_str()),
         kind: OwnerKind::Technical,
+        standing: headcount_sdk::Standing::NotKnown,
     }
 }
 
@@ -45,6 +46,7 @@ fn parent(owner_evidence: Vec<OwnerEvidence>) -> Record {
         first_seen_at: Timestamp::UNIX_EPOCH,
         changed_at: Timestamp::UNIX_EPOCH,
         replaces: None,
+        history: crate::inventory::History::default(),
         owner,
     }
 }

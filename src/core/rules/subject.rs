@@ -6,7 +6,7 @@ use headcount_sdk::model::{Class, Level, Status};
 
 use super::{Verdict, Violation};
 use crate::findings::{Certainty, Severity};
-use crate::inventory::Record;
+use crate::inventory::{Record, Surroundings};
 
 /// Record kinds that some rule treats in a way of its own; connectors use these very words.
 pub(super) mod kind {
@@ -32,6 +32,8 @@ pub struct Subject<'a> {
     /// The identity that it belongs to. `None` with `record.observation.parent` set means that
     /// the parent is not in the inventory (yet).
     pub parent: Option<&'a Record>,
+    /// What its links reach, and what reaches it.
+    pub around: &'a Surroundings,
 }
 
 impl Subject<'_> {

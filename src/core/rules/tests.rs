@@ -12,7 +12,7 @@ use headcount_sdk::model::{
 use jiff::{SignedDuration, Timestamp};
 
 use super::*;
-use crate::inventory::{Coverage, Origin, Owner};
+use crate::inventory::{Coverage, Origin, Owner, Surroundings};
 
 mod coverage;
 mod credential;
@@ -42,6 +42,7 @@ pub(super) fn day(day: i64) -> Timestamp {
 pub(super) struct Case {
     pub record: Record,
     pub parent: Option<Record>,
+    pub around: Surroundings,
     pub settings: RuleSettings,
     pub now: Timestamp,
 }
@@ -62,6 +63,7 @@ pub(super) fn record(class: Class, kind: &str, name: &str) -> Record {
         first_seen_at: day(0),
         changed_at: day(0),
         replaces: None,
+        history: crate::inventory::History::default(),
         owner: Some(owner(OwnerBasis::Label)),
     }
 }
@@ -78,12 +80,20 @@ pub(super) fn owner(basis: OwnerBasis) -> Owner {
         locator: "tag:owner".to_owned(),
         confidence: crate::owners::weight(basis),
         inherited_from: None,
+        path: Vec::new(),
+        standing: headcount_sdk::Standing::NotKnown,
     }
 }
 
 impl Case {
     pub fn of(record: Record) -> Self {
-        Self { record, parent: None, settings: RuleSettings::default(), now: day(1) }
+        Self {
+            record,
+            parent: None,
+            around: Surroundings::default(),
+            settings: RuleSettings::default(),
+            now: day(1),
+        }
     }
 
     pub fn identity() -> Self {
@@ -149,7 +159,8 @@ impl Case {
     pub fn judge(&self, rule: &str) -> Judgement {
         let config = RuleConfig(BTreeMap::from([(rule.to_owned(), self.settings.clone())]));
         config.validate().expect("settings that the rule reads");
-        let subject = Subject { record: &self.record, parent: self.parent.as_ref() };
+        let subject =
+            Subject { record: &self.record, parent: self.parent.as_ref(), around: &self.around };
         let outcome = judge_record(&config, &subject, self.now);
         let found = outcome.verdicts.into_iter().find(|(meta, _)| meta.id == rule);
         found.expect("a rule in ALL that judges records").1

@@ -77,6 +77,7 @@ fn record(place: &str, class: Class, kind: &str, key: &str) -> Record {
         first_seen_at: at("2026-11-21T20:41:07.512Z"),
         changed_at: at("2026-11-21T20:41:07.512Z"),
         replaces: None,
+        history: headcount_core::inventory::History::default(),
         owner: None,
     }
 }
@@ -89,6 +90,8 @@ fn owned(mut record: Record) -> Record {
         locator: "tag:Owner".to_owned(),
         confidence: Confidence::percent(95),
         inherited_from: None,
+        path: Vec::new(),
+        standing: headcount_sdk::Standing::NotKnown,
     });
     record
 }

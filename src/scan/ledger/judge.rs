@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use headcount_core::findings::{self, About, Finding};
-use headcount_core::inventory::{Record, ScopeState};
+use headcount_core::inventory::{Record, ScopeState, Surroundings};
 use headcount_core::rules::{self, Subject};
 use headcount_sdk::{Class, RecordId};
 
@@ -76,7 +76,7 @@ impl Ledger {
         parent: Option<&Record>,
         known: Option<&Vec<Finding>>,
     ) {
-        let subject = Subject { record, parent };
+        let subject = Subject { record, parent, around: &Surroundings::default() };
         let outcome = rules::judge_record(&self.settings.rules, &subject, draft.place.now);
         let id = record.id().to_string();
         let about =

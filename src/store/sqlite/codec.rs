@@ -60,7 +60,7 @@ pub(super) fn fold(text: &str) -> String {
 }
 
 pub(super) fn class(text: &str) -> Fallible<Class> {
-    [Class::Identity, Class::Credential, Class::Grant, Class::Principal]
+    [Class::Identity, Class::Credential, Class::Grant, Class::Principal, Class::Workload]
         .into_iter()
         .find(|class| class.as_str() == text)
         .ok_or_else(|| Fault::damaged("record", "its class is not known"))
@@ -131,6 +131,8 @@ pub(super) fn document(observation: &Observation) -> Fallible<String> {
         owner_evidence: &'a [headcount_sdk::OwnerEvidence],
         purpose: &'a Option<headcount_sdk::Purpose>,
         links: &'a [headcount_sdk::Link],
+        #[serde(skip_serializing_if = "<[_]>::is_empty")]
+        subjects: &'a [headcount_sdk::FederatedSubject],
         attributes: &'a std::collections::BTreeMap<String, String>,
         labels: &'a std::collections::BTreeMap<String, String>,
         evidence: &'a [headcount_sdk::Evidence],
@@ -153,6 +155,7 @@ pub(super) fn document(observation: &Observation) -> Fallible<String> {
         owner_evidence,
         purpose,
         links,
+        subjects,
         attributes,
         labels,
         evidence,
@@ -173,6 +176,7 @@ pub(super) fn document(observation: &Observation) -> Fallible<String> {
         owner_evidence,
         purpose,
         links,
+        subjects,
         attributes,
         labels,
         evidence,
@@ -205,6 +209,7 @@ pub(super) fn record(row: &SqliteRow) -> Fallible<Record> {
         first_seen_at: time(row.try_get(8)?)?,
         changed_at: time(row.try_get(9)?)?,
         replaces: replaces.map(RecordId::from_stored),
+        history: headcount_core::inventory::History::default(),
         owner: owner.map(|text| parse("owner", text)).transpose()?,
     })
 }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use headcount_sdk::{OwnerBasis, OwnerEvidence, OwnerKind, Purpose};
+use headcount_sdk::{OwnerBasis, OwnerEvidence, OwnerKind, Purpose, Standing};
 
 /// Written by CloudFormation on what it makes.
 const STACK_TAG: &str = "aws:cloudformation:stack-name";
@@ -130,7 +130,13 @@ pub(crate) fn evidence(
 }
 
 fn claim(reference: &str, basis: OwnerBasis, locator: String, kind: OwnerKind) -> OwnerEvidence {
-    OwnerEvidence { reference: reference.trim().to_owned(), basis, locator, kind }
+    OwnerEvidence {
+        reference: reference.trim().to_owned(),
+        basis,
+        locator,
+        kind,
+        standing: Standing::NotKnown,
+    }
 }
 
 fn kind(key: &str) -> OwnerKind {

@@ -70,7 +70,7 @@ fn allow(
         let (endpoint, class) = endpoint(&principal, around);
         let trust = conditions.apply(&endpoint);
         trusts.classes.insert(class);
-        trusts.links.push(Link { kind: LinkKind::Trusts, to: endpoint, trust: Some(trust) });
+        trusts.links.push(Link { trust: Some(trust), ..Link::new(LinkKind::Trusts, endpoint) });
     }
     Ok(())
 }

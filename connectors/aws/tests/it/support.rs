@@ -1,12 +1,12 @@
 //! A source to scan, and what a scan of it brought.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use headcount_aws::{Accounts, AwsConnector, Config, Credentials, Tuning};
 use headcount_sdk::{
-    Complete, Connector, Extent, Hint, Memo, MemoryCache, Observation, Pass, Priority, Recorder,
+    Complete, Connector, Extent, Memo, MemoryCache, Observation, Pass, Priority, Recorder,
     ScanContext, ScanError, Scope,
 };
 use headcount_simulator::{AMBIENT_KEY, NOT_A_SECRET, Organization, Simulator};
@@ -112,10 +112,13 @@ impl Source {
     pub async fn refresh(&mut self, kind: &str, subject: &str) -> (Vec<Observation>, Outcome) {
         let cx = ScanContext { priority: Priority::Hint, ..self.context(Pass::First) };
         let scope = Scope::new(&self.place(), kind);
-        let hint = Hint { scope: scope.clone(), subject: subject.to_owned() };
+        let subjects = BTreeSet::from([subject.to_owned()]);
         let mut seen = Vec::new();
         let mut sink = |observation| seen.push(observation);
-        let outcome = self.connector.refresh(&cx, &hint, Recorder::new(scope, &mut sink)).await;
+        let outcome = self
+            .connector
+            .refresh(&cx, &scope.clone(), &subjects, Recorder::new(scope, &mut sink))
+            .await;
         (seen, outcome)
     }
 

@@ -100,7 +100,8 @@ fn index_links_every_rule() {
 #[test]
 fn every_rule_of_the_kind_answers_and_the_earliest_moment_counts() {
     let case = Case::credential().kept(|r| r.origin = Origin::Appeared);
-    let subject = Subject { record: &case.record, parent: case.parent.as_ref() };
+    let subject =
+        Subject { record: &case.record, parent: case.parent.as_ref(), around: &case.around };
     let outcome = judge_record(&RuleConfig::default(), &subject, case.now);
     let asked: Vec<_> = outcome.verdicts.iter().map(|(meta, _)| meta.id).collect();
     let of_kind = ALL.iter().map(|r| r.meta()).filter(|m| m.judges == Judges::Records);

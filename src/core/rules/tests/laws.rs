@@ -61,7 +61,8 @@ prop_compose! {
 }
 
 fn outcome(case: &Case, now: Timestamp) -> Outcome {
-    let subject = Subject { record: &case.record, parent: case.parent.as_ref() };
+    let subject =
+        Subject { record: &case.record, parent: case.parent.as_ref(), around: &case.around };
     judge_record(&RuleConfig::default(), &subject, now)
 }
 

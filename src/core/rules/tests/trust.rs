@@ -7,7 +7,7 @@ const GITHUB: &str = "https://token.actions.githubusercontent.com";
 const EKS: &str = "https://oidc.eks.eu-west-1.amazonaws.com/id/ABC";
 
 fn trusts(to: Endpoint, trust: Option<Trust>) -> Link {
-    Link { kind: LinkKind::Trusts, to, trust }
+    Link { trust, ..Link::new(LinkKind::Trusts, to) }
 }
 
 fn account(place: &str, affiliation: Affiliation) -> Endpoint {
@@ -139,7 +139,7 @@ fn order_of_links_changes_nothing() {
 
 #[test]
 fn only_trust_links_to_accounts_count_as_external_trust() {
-    let other = |kind| Link { kind, to: external(), trust: bare() };
+    let other = |kind| Link { trust: bare(), ..Link::new(kind, external()) };
     with(vec![other(LinkKind::Uses), other(LinkKind::BelongsTo)]).check("external-trust", "clear");
     for to in [
         Endpoint::Service { name: "ec2.amazonaws.com".to_owned() },

@@ -191,6 +191,12 @@ pub struct Reading {
 }
 
 impl Found {
+    /// Leaves out what was read again after this reading began: that is younger.
+    pub fn leave_out(&mut self, younger: &BTreeSet<RecordId>) {
+        self.changed.retain(|o| !younger.contains(&o.id));
+        self.used.retain(|o| !younger.contains(&o.id));
+    }
+
     /// Keys are no help to a person: the records that were looked for and not seen, as proven.
     #[must_use]
     pub fn proven_gone(unseen: &[Observation], proof: &Complete) -> Vec<Disappeared> {

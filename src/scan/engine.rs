@@ -22,6 +22,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use self::cache::StoredCache;
+use self::younger::Younger;
 use super::ledger::{Ending, Ledger, Place};
 use super::{EngineError, Progress, ScanReport, ScopeReport, Settings, Source};
 use crate::clock::Clock;
@@ -29,6 +30,7 @@ use crate::deliver::payload::BaselineSummary;
 use crate::store::{SourceState, Store};
 
 mod cache;
+mod younger;
 
 /// Records judged again per commit when only time has passed.
 const DUE_BATCH: u32 = 1_000;
@@ -40,6 +42,8 @@ pub struct Engine {
     cancel: CancellationToken,
     /// Tells apart scans that begin in the same millisecond.
     scans: AtomicU64,
+    younger: Younger,
+    committing: tokio::sync::Mutex<()>,
 }
 
 /// One scan as it goes on.
@@ -47,7 +51,21 @@ struct Run<'a> {
     source: &'a Source,
     scan: String,
     is_baseline: bool,
+    /// Whether a hint asked for it, and not the schedule.
+    is_hinted: bool,
     progress: &'a dyn Progress,
+}
+
+/// What became of hints on one scope.
+#[derive(Debug)]
+pub enum Refreshed {
+    /// The subjects were read again.
+    Subjects(ScopeReport),
+    /// The whole scope was read.
+    Whole(ScopeReport),
+    /// The connector cannot read these subjects alone: the whole scope should be read.
+    WantsWhole,
+    Failed(ScanError),
 }
 
 /// One reading of one scope.
@@ -65,7 +83,15 @@ impl Engine {
         cancel: CancellationToken,
     ) -> Self {
         let ledger = Ledger::new(Arc::clone(&store), settings);
-        Self { store, ledger, clock, cancel, scans: AtomicU64::new(0) }
+        Self {
+            store,
+            ledger,
+            clock,
+            cancel,
+            scans: AtomicU64::new(0),
+            younger: Younger::default(),
+            committing: tokio::sync::Mutex::default(),
+        }
     }
 
     #[must_use]
@@ -91,6 +117,7 @@ impl Engine {
             source,
             scan: self.scan_id(started_at),
             is_baseline: state.baselined_at.is_none(),
+            is_hinted: false,
             progress,
         };
         let mut report = ScanReport {
@@ -114,17 +141,22 @@ impl Engine {
         Ok(report)
     }
 
-    /// Re-reads what hints name in one scope, and commits it like any reading.
+    /// Re-reads what hints name in one scope, and commits it like any reading. A hint on the scope
+    /// itself reads all of it.
     pub async fn refresh(
         &self,
         source: &Source,
         scope: &Scope,
         subjects: &BTreeSet<String>,
-    ) -> Result<ScopeReport, EngineError> {
+    ) -> Result<Refreshed, EngineError> {
         let states = self.store.source_states().await?;
         let is_baseline = !states.iter().any(|s| s.name == source.name && s.baselined_at.is_some());
         let scan = self.scan_id(self.clock.now());
         let cx = self.context(source, &scan, Priority::Hint);
+        let run = Run { source, scan, is_baseline, is_hinted: true, progress: &super::Silent };
+        if subjects.contains("") {
+            return Ok(Refreshed::Whole(self.read_scope(&run, &cx, scope).await?));
+        }
         let known = self.store.known(&source.name, scope).await?;
         let mut reading = Reading::of(known);
         let outcome = {
@@ -133,14 +165,20 @@ impl Engine {
             self.interruptible(source.connector.refresh(&cx, scope, subjects, recorder)).await?
         };
         let found = reading.finish();
-        let run = Run { source, scan, is_baseline, progress: &super::Silent };
         match outcome {
             Ok(proof) => {
                 let gone = self.proven_gone(&found, &proof).await?;
-                self.commit(&run, scope, found, Ending::Refreshed { gone }).await
+                let ending = Ending::Refreshed { gone };
+                Ok(Refreshed::Subjects(self.commit(&run, scope, found, ending).await?))
             }
-            Err(ScanError::NotSupported { .. }) => self.read_scope(&run, &cx, scope).await,
-            Err(error) => self.commit(&run, scope, found, Ending::Failed(&error)).await,
+            Err(ScanError::NotSupported { .. }) => Ok(Refreshed::WantsWhole),
+            // A permission that is gone is news about the scope; a call that failed is not, because
+            // its last complete reading stands.
+            Err(error @ ScanError::Denied { .. }) => {
+                self.commit(&run, scope, found, Ending::Failed(&error)).await?;
+                Ok(Refreshed::Failed(error))
+            }
+            Err(error) => Ok(Refreshed::Failed(error)),
         }
     }
 
@@ -303,6 +341,8 @@ impl Engine {
         run: &Run<'_>,
         scopes: Vec<Scope>,
     ) -> Result<Vec<ScopeReport>, EngineError> {
+        let place = scopes.first().map(|scope| scope.place.clone()).unwrap_or_default();
+        let _reading = self.younger.watch(&run.source.name, &place);
         // One memo per place: its bulk answers are dropped when the place is done.
         let cx = self.context(run.source, &run.scan, Priority::Scan);
         let mut reports = Vec::with_capacity(scopes.len());
@@ -468,9 +508,23 @@ impl Engine {
         &self,
         run: &Run<'_>,
         scope: &Scope,
-        found: Found,
-        ending: Ending<'_>,
+        mut found: Found,
+        mut ending: Ending<'_>,
     ) -> Result<ScopeReport, EngineError> {
+        // What a hint has read again must not change between the look and the commit.
+        let _committing = self.committing.lock().await;
+        if run.is_hinted {
+            let touched = found.changed.iter().map(|o| &o.id);
+            let gone = ending.gone_mut().into_iter().flat_map(|gone| gone.iter());
+            let touched = touched.chain(gone.map(Disappeared::record)).cloned();
+            self.younger.add(&run.source.name, &scope.place, touched);
+        } else {
+            let younger = self.younger.of(&run.source.name, &scope.place);
+            found.leave_out(&younger);
+            if let Some(gone) = ending.gone_mut() {
+                gone.retain(|gone| !younger.contains(gone.record()));
+            }
+        }
         let place = Place {
             source: &run.source.name,
             scan: &run.scan,

@@ -137,7 +137,10 @@ impl Ledger {
         self.remove(&mut draft, scope, &gone).await?;
         self.judge_touched(&mut draft).await?;
 
-        let held = (found.known + counts.appeared).saturating_sub(gone.len() as u64);
+        // Counted in the store: hints may have changed the scope since the reading began.
+        let before = self.store.count_in_scope(place.source, scope).await?;
+        let disappeared = draft.commit.removed.len() as u64;
+        let held = (before + counts.appeared + counts.moved_in).saturating_sub(disappeared);
         let state = match ending.outcome() {
             None => ScopeState { records: held, ..prior },
             Some(outcome) => prior.after(outcome, held, place.now),
@@ -150,7 +153,7 @@ impl Ledger {
             state,
             appeared: counts.appeared,
             changed: counts.changed,
-            disappeared: gone.len() as u64,
+            disappeared,
             transitions,
         })
     }
@@ -250,6 +253,9 @@ impl Ledger {
             let (record, change) = if let Some(old) = known.remove(&id) {
                 // A place may have been read under another source's name before.
                 let source = draft.place.source.to_owned();
+                if old.source != source || old.scope != *scope {
+                    counts.moved_in += 1;
+                }
                 let old = Record { source, scope: scope.clone(), ..old };
                 changed_record(old, observation, draft.place.now)
             } else if let Some(old) = returned.remove(&id) {
@@ -404,6 +410,14 @@ impl Ledger {
 }
 
 impl Ending<'_> {
+    /// What is proven gone, where anything may be.
+    pub(super) fn gone_mut(&mut self) -> Option<&mut Vec<Disappeared>> {
+        match self {
+            Self::Read { gone, .. } | Self::Refreshed { gone } => Some(gone),
+            Self::Held { .. } | Self::Failed(_) => None,
+        }
+    }
+
     fn gone(&self) -> Vec<Disappeared> {
         match self {
             Self::Read { gone, .. } | Self::Refreshed { gone } => gone.clone(),

@@ -33,6 +33,8 @@ pub(super) enum Rendered {
 pub(super) struct Counts {
     pub(super) appeared: u64,
     pub(super) changed: u64,
+    /// Known records that another source or scope had before.
+    pub(super) moved_in: u64,
 }
 
 impl Counts {

@@ -191,12 +191,6 @@ pub struct Reading {
 }
 
 impl Found {
-    /// Leaves out what was read again after this reading began: that is younger.
-    pub fn leave_out(&mut self, younger: &BTreeSet<RecordId>) {
-        self.changed.retain(|o| !younger.contains(&o.id));
-        self.used.retain(|o| !younger.contains(&o.id));
-    }
-
     /// Keys are no help to a person: the records that were looked for and not seen, as proven.
     #[must_use]
     pub fn proven_gone(unseen: &[Observation], proof: &Complete) -> Vec<Disappeared> {
@@ -254,6 +248,18 @@ impl Reading {
         {
             self.used.push(observation);
         }
+    }
+
+    /// Finds that wait to be taken.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.changed.len() + self.used.len()
+    }
+
+    /// Hands out what was found so far: changed observations, and those whose use moved. What was
+    /// seen stays noted.
+    pub fn take(&mut self) -> (Vec<Observation>, Vec<Observation>) {
+        (std::mem::take(&mut self.changed), std::mem::take(&mut self.used))
     }
 
     /// Ends the reading. Changed observations come out in id order, whatever order they came in.

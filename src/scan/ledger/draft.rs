@@ -9,7 +9,7 @@ use headcount_core::reconcile::{self, Change, Drift};
 use headcount_sdk::{Observation, RecordId};
 use jiff::Timestamp;
 
-use super::Place;
+use super::{Done, Place};
 use crate::store::{Commit, Written};
 
 /// Everything that is gathered for one commit.
@@ -38,6 +38,10 @@ pub(super) struct Counts {
 }
 
 impl Counts {
+    pub(super) fn done(&self, transitions: u64) -> Done {
+        Done { appeared: self.appeared, changed: self.changed, transitions }
+    }
+
     pub(super) fn add(&mut self, change: Option<&Change>) {
         match change {
             Some(Change::Appeared | Change::Reappeared) => self.appeared += 1,

@@ -13,7 +13,11 @@ async fn a_large_scope_is_committed_in_blocks_and_counted_once() {
     let report = world.scan().await;
     let scope = &report.scopes[0];
     assert_eq!((scope.appeared, scope.records), (3_000, 3_000));
-    assert_eq!(world.delivered().await, ["dev.headcount.scan.baseline.v1"], "no flood, one summary");
+    assert_eq!(
+        world.delivered().await,
+        ["dev.headcount.scan.baseline.v1"],
+        "no flood, one summary"
+    );
 
     let mut later = users(2_900);
     for user in &mut later[..1_500] {

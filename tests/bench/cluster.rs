@@ -31,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 fn cluster(accounts: usize, pods: usize) -> Cluster {
     let mut cluster = Cluster::empty(7);
     for number in 0..accounts.div_ceil(100) {
-        cluster.create(Object::namespace(&format!("team-{number}"))).unwrap();
+        cluster.create(Object::new_namespace(&format!("team-{number}"))).unwrap();
     }
     for number in 0..accounts {
         let namespace = format!("team-{}", number / 100);
@@ -42,7 +42,7 @@ fn cluster(accounts: usize, pods: usize) -> Cluster {
         let account = number % accounts.max(1);
         let template = PodTemplate::running_as(&format!("svc-{account}"));
         let namespace = format!("team-{}", account / 100);
-        cluster.create(Object::pod(&namespace, &format!("pod-{number}"), &template)).unwrap();
+        cluster.create(Object::pod(&namespace, &format!("pod-{number}"), template)).unwrap();
     }
     cluster
 }

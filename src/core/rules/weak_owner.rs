@@ -16,7 +16,9 @@
 //! - Identities without any owner: see `ownerless-identity`.
 //! - Identities whose owner evidence could not be read in full: a better statement may be among
 //!   what is missing, so the verdict is "unknown".
-//! - Service-linked roles, roles of IAM Identity Center, root users, people and credentials.
+//! - Service-linked roles, accounts that a cluster makes for its own controllers, roles of IAM
+//!   Identity Center, root users, people and credentials.
+//! - A namespace's `default` account, runners and their groups: see `ownerless-identity`.
 //!
 //! ## Severity
 //! Low, with high confidence: that the owner is a guess is certain.
@@ -28,6 +30,7 @@
 //! ```sh
 //! aws iam tag-role --role-name NAME --tags Key=owner,Value=TEAM
 //! aws iam tag-user --user-name NAME --tags Key=owner,Value=TEAM
+//! kubectl -n NAMESPACE annotate serviceaccount NAME a8r.io/owner=TEAM
 //! ```
 //!
 //! ### Terraform
@@ -69,7 +72,7 @@ impl Rule for WeakOwner {
 }
 
 fn verdict(cx: &Context<'_>, subject: &Subject<'_>) -> Verdict {
-    if !subject.is_identity() || subject.is_root() {
+    if !subject.is_identity() || subject.is_root() || subject.belongs_elsewhere() {
         return Verdict::NotApplicable;
     }
     let managed = [trust_class::SERVICE_LINKED, trust_class::IDENTITY_CENTER];

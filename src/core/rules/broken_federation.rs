@@ -106,7 +106,7 @@ fn verdict(subject: &Subject<'_>) -> Verdict {
         return unread;
     }
     let links = subject.record.observation.links.iter();
-    let roles = links.filter_map(|link| Role::named_by(link));
+    let roles = links.filter_map(Role::named_by);
     let answers: Vec<_> = roles.map(|role| (role, answer(subject, &role))).collect();
     if answers.is_empty() {
         return Verdict::NotApplicable;

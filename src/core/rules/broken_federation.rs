@@ -81,8 +81,9 @@ static META: Meta = Meta {
     source: include_str!("broken_federation.rs"),
 };
 
-/// The places whose roles say whom they trust in a way that is understood here.
-const PLACES: &str = "aws:";
+/// The system whose roles say whom they trust in a way that is understood here. Its other
+/// partitions carry its name in front (`aws-cn`).
+const SYSTEM: &str = "aws";
 /// The scope that lists them.
 const ROLES: &str = "roles";
 
@@ -148,9 +149,7 @@ struct Role<'a> {
 impl<'a> Role<'a> {
     fn named_by(link: &'a Link) -> Option<Self> {
         match &link.to {
-            Endpoint::Native { place, native }
-                if link.kind == LinkKind::Uses && place.starts_with(PLACES) =>
-            {
+            Endpoint::Native { place, native } if link.kind == LinkKind::Uses && is_of(place) => {
                 Some(Self {
                     place,
                     arn: native,
@@ -162,6 +161,11 @@ impl<'a> Role<'a> {
     }
 }
 
+fn is_of(place: &str) -> bool {
+    let rest = place.strip_prefix(SYSTEM);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '-']))
+}
+
 enum Answer {
     Taken,
     Broken(&'static str),
@@ -169,6 +173,9 @@ enum Answer {
 }
 
 fn answer(subject: &Subject<'_>, role: &Role<'_>) -> Answer {
+    if !role.arn.starts_with("arn:") {
+        return Answer::Broken("is not the ARN of a role");
+    }
     let outgoing = subject.around.outgoing.iter().map(|neighbour| &neighbour.record);
     let found = outgoing.filter(|record| record.scope.place == role.place);
     match found.into_iter().find(|record| record.observation.native == role.arn) {

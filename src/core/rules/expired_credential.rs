@@ -8,15 +8,15 @@
 //!
 //! ## How it is found
 //! From the expiry that the source states. On AWS: `iam:ListServerCertificates`,
-//! `iam:ListServiceSpecificCredentials`. On GitHub: fine-grained tokens and authorised credentials.
-//! An expiry of this very moment has passed. Fields: `expiry`, `status`.
+//! `iam:ListServiceSpecificCredentials`. On GitHub: credentials authorised for single sign-on. An
+//! expiry of this very moment has passed. Fields: `expiry`, `status`.
 //!
 //! ## Not reported
 //! - Credentials that never expire: see `long-lived-credential` and `non-expiring-token`.
 //! - Requests for certificates and tokens, which are a record of what was asked; a certificate that
 //!   has expired is refused by every server.
 //! - Credentials whose source did not tell an expiry: the verdict is "unknown".
-//! - Credentials that are switched off.
+//! - Credentials that are switched off, as GitHub shows fine-grained tokens that have expired.
 //! - Credentials that will expire soon.
 //!
 //! ## Severity

@@ -79,10 +79,7 @@ impl Rule for NewCredential {
     }
 
     fn judge(&self, cx: &Context<'_>, subject: &Subject<'_>) -> Judgement {
-        let is_routine = subject.is_short_lived()
-            || subject.is_system()
-            || subject.is_kind(kind::POD_CERTIFICATE_REQUEST);
-        if !subject.is_credential() || is_routine {
+        if !subject.is_credential() || is_routine(subject) {
             return Judgement::steady(Verdict::NotApplicable);
         }
         let record = subject.record;
@@ -104,4 +101,17 @@ impl Rule for NewCredential {
         };
         Judgement::until(violation, end)
     }
+}
+
+/// Under these names nodes ask for certificates of their own, whenever one joins or one runs out:
+/// <https://kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests/>
+const NODES: [&str; 2] =
+    ["kubernetes.io/kube-apiserver-client-kubelet", "kubernetes.io/kubelet-serving"];
+
+fn is_routine(subject: &Subject<'_>) -> bool {
+    let is_of_node = subject.attribute("signer").is_some_and(|signer| NODES.contains(&signer));
+    subject.is_short_lived()
+        || subject.is_system()
+        || subject.is_kind(kind::POD_CERTIFICATE_REQUEST)
+        || (subject.is_kind(kind::CERTIFICATE_REQUEST) && is_of_node)
 }

@@ -9,9 +9,10 @@
 //!
 //! ## How it is found
 //! The owner that the evidence names is compared with the full list of the organisation's members.
-//! On GitHub: the owner of a token or SSH key and whoever added a deploy key, against
-//! `GET /orgs/ORG/members` and outside collaborators. On Kubernetes and AWS: owner labels and tags,
-//! where a source can tell that the person they name has left. Fields: `owner`, `owner_evidence`.
+//! On GitHub: the owner of a token or SSH key, and whoever added a deploy key if its repository
+//! names nobody surer, against the lists of members and outside collaborators. On Kubernetes and
+//! AWS: owner labels and tags, where a source can tell that the person they name has left. Fields:
+//! `owner`, `owner_evidence`.
 //!
 //! ## Not reported
 //! - Owners of whom no source can tell whether they are still there: a team's name, a tag with an

@@ -32,7 +32,9 @@
 //! ## Fix
 //! Find the team (who made it, what uses it, which repository names it) and write it down where
 //! the identity is. An owner tag is read at the next scan and resolves the finding. On Kubernetes
-//! one label on the namespace answers for all accounts in it, with less confidence.
+//! one label on the namespace answers for all accounts in it, with less confidence. GitHub has no
+//! field for the owner of an app or a machine user: keep the answer in your register, and switch the
+//! rule off for that one by an override with `match: {kind: app-installation, name: SLUG}`.
 //!
 //! ### CLI
 //! ```sh

@@ -102,6 +102,14 @@ fn routine_certificates_are_no_news() {
     request().check("new-credential", "medium/high until 7d");
     request().attribute("system", "true").check("new-credential", "not applicable");
     new(credential("pod-certificate-request")).check("new-credential", "not applicable");
+    for (signer, expected) in [
+        ("kubernetes.io/kube-apiserver-client-kubelet", "not applicable"),
+        ("kubernetes.io/kubelet-serving", "not applicable"),
+        ("kubernetes.io/kube-apiserver-client", "medium/high until 7d"),
+        ("example.com/mesh", "medium/high until 7d"),
+    ] {
+        request().attribute("signer", signer).check("new-credential", expected);
+    }
     ends(request(), day(365)).check("new-credential", "medium/high until 7d");
     // Whatever lives for a day or less, counted from creation or else from first sight.
     for kind in ["certificate-request", "app-user-token"] {

@@ -270,21 +270,26 @@ fn broken_role_counts_more_than_one_that_is_not_known() {
         Link { confidence: Confidence::percent(50), ..Link::new(LinkKind::Uses, to) }
     };
     let mut case = at_role(vec![trust_in(ISSUER, Some(&[WEB]))]);
-    case.record.observation.links.push(second("aws:999", "arn:x"));
-    case.check(BROKEN, "unknown the roles of aws:999");
+    case.record.observation.links.push(second("aws-cn:999", "arn:x"));
+    case.check(BROKEN, "unknown the roles of aws-cn:999");
     case.around.outgoing = vec![role(vec![])];
     case.check(BROKEN, "medium/high");
     // Only guessed which role it means.
     case.record.observation.links = vec![second(PLACE, ARN)];
+    case.check(BROKEN, "medium/medium");
+    // No ARN at all, wherever it may lead.
+    case.record.observation.links = vec![second("aws", "web")];
     case.check(BROKEN, "medium/medium");
 }
 
 #[test]
 fn who_points_to_no_role_cannot_be_broken() {
     Case::of(account()).check(BROKEN, "not applicable");
-    let google = Endpoint::Native { place: "gcp".to_owned(), native: "web@x".to_owned() };
-    let case = Case::of(account()).seen(|o| o.links = vec![Link::new(LinkKind::Uses, google)]);
-    case.check(BROKEN, "not applicable");
+    for place in ["gcp", "azure", "awsome:1"] {
+        let other = Endpoint::Native { place: place.to_owned(), native: "web@x".to_owned() };
+        let case = Case::of(account()).seen(|o| o.links = vec![Link::new(LinkKind::Uses, other)]);
+        case.check(BROKEN, "not applicable");
+    }
     for case in [Case::person(), Case::credential()] {
         case.seen(|o| o.links = pointing().record.observation.links)
             .check(BROKEN, "not applicable");

@@ -137,8 +137,7 @@ fn verdict(subject: &Subject<'_>) -> Verdict {
 
 /// Whether the owner is that of another identity, where the same is reported.
 fn is_told_elsewhere(subject: &Subject<'_>, owner: &Owner) -> bool {
-    owner.inherited_from.is_some()
-        && source_of(subject, owner).is_some_and(|r| r.observation.class == Class::Identity)
+    source_of(subject, owner).is_some_and(|from| from.observation.class == Class::Identity)
 }
 
 /// The record that carries the evidence may have been read without the list of members.

@@ -116,6 +116,8 @@ fn routine_certificates_are_no_news() {
         let case = || new(credential(kind));
         ends(case(), day(1)).check("new-credential", "not applicable");
         ends(case(), second(DAY + 1)).check("new-credential", "medium/high until 7d");
+        let older = ends(case(), day(1)).seen(|o| o.created_at = Some(day(-1)));
+        older.check("new-credential", "medium/high until 7d");
         let unborn = |at| ends(case(), at).seen(|o| o.created_at = None);
         unborn(day(1)).check("new-credential", "not applicable");
         unborn(second(DAY + 1)).check("new-credential", "medium/high until 7d");

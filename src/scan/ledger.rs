@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use headcount_core::findings::{self, Transition};
-use headcount_core::inventory::{MassRemoval, Origin, Outcome, Record, ScopeState};
+use headcount_core::inventory::{History, MassRemoval, Origin, Outcome, Record, ScopeState};
 use headcount_core::reconcile::{self, Change, Disappeared, Drift, Found};
 use headcount_core::rules;
 use headcount_sdk::{Complete, Extent, Observation, RecordId, ScanError, Scope};
@@ -254,12 +254,15 @@ impl Ledger {
                 changed_record(old, observation, draft.place.now)
             } else if let Some(old) = returned.remove(&id) {
                 let merged = reconcile::merge(&old.observation, observation);
-                let record = Record { observation: merged, changed_at: draft.place.now, ..old };
+                let history = old.history.after(&old.observation, &merged, draft.place.now);
+                let record =
+                    Record { observation: merged, history, changed_at: draft.place.now, ..old };
                 (record, Some(Change::Reappeared))
             } else {
                 let name = (observation.kind.clone(), observation.name.clone());
                 let replaces = replaced.get(&name).filter(|old| **old != id).cloned();
                 let record = Record {
+                    history: History::first(&observation),
                     observation,
                     source: draft.place.source.to_owned(),
                     scope: scope.clone(),
@@ -267,7 +270,6 @@ impl Ledger {
                     first_seen_at: draft.place.now,
                     changed_at: draft.place.now,
                     replaces,
-                    history: headcount_core::inventory::History::default(),
                     owner: None,
                 };
                 (record, Some(Change::Appeared))
@@ -329,12 +331,14 @@ impl Ledger {
             let Some(old) = known.get(&observation.id) else { continue };
             let usage_hash = reconcile::usage_hash(&observation);
             let merged = reconcile::merge(&old.observation, observation);
+            let history = old.history.clone().after(&old.observation, &merged, draft.place.now);
             draft.commit.used.push(Used {
                 id: merged.id.clone(),
                 usage: merged.usage.clone(),
                 usage_hash,
+                history: history.clone(),
             });
-            draft.touch(Record { observation: merged, ..old.clone() });
+            draft.touch(Record { observation: merged, history, ..old.clone() });
         }
         Ok(())
     }

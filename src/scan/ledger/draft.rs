@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use headcount_core::findings::Transition;
-use headcount_core::inventory::{Record, ScopeState};
+use headcount_core::inventory::{Record, ScopeState, Surroundings};
 use headcount_core::owners;
 use headcount_core::reconcile::{self, Change, Drift};
 use headcount_sdk::{Observation, RecordId};
@@ -85,10 +85,11 @@ pub(super) fn changed_record(
 ) -> (Record, Option<Change>) {
     let merged = reconcile::merge(&old.observation, observation);
     let fields = reconcile::changes(&old.observation, &merged);
+    let history = old.history.after(&old.observation, &merged, now);
     if fields.is_empty() {
-        return (Record { observation: merged, ..old }, None);
+        return (Record { observation: merged, history, ..old }, None);
     }
-    let record = Record { observation: merged, changed_at: now, ..old };
+    let record = Record { observation: merged, history, changed_at: now, ..old };
     (record, Some(Change::Changed { fields }))
 }
 
@@ -98,11 +99,11 @@ pub(super) fn resolve_owners(
     parents: &mut BTreeMap<RecordId, Record>,
 ) {
     for record in at_hand.values_mut().filter(|r| r.observation.parent.is_none()) {
-        record.owner = owners::resolve(&record.observation, None);
+        record.owner = owners::resolve(record, None, &Surroundings::default());
         parents.insert(record.id().clone(), record.clone());
     }
     for record in at_hand.values_mut() {
         let parent = record.observation.parent.as_ref().and_then(|p| parents.get(p));
-        record.owner = owners::resolve(&record.observation, parent);
+        record.owner = owners::resolve(record, parent, &Surroundings::default());
     }
 }

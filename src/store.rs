@@ -250,12 +250,12 @@ pub trait Store: Send + Sync {
     async fn records(&self, ids: &[RecordId]) -> Result<Vec<Record>>;
     /// Present records that name one of these as parent.
     async fn children(&self, parents: &[RecordId]) -> Result<Vec<Record>>;
-    /// Present records whose links look for one of these keys, as (key, row): in the order of both,
-    /// of each key at most `limit`. Candidates: what a link means, the graph says.
-    async fn linking(&self, keys: &[Key], limit: u32) -> Result<Vec<(Key, i64)>>;
+    /// Present records whose links look for one of these keys, in the order of keys and ids; of each
+    /// key at most `limit`. Candidates: what a link means, the graph says.
+    async fn linking(&self, keys: &[Key], limit: u32) -> Result<Vec<(Key, RecordId)>>;
     /// Present records that have one of these keys as their handle, or as a subject that they can
     /// present; as `linking` answers.
-    async fn answering(&self, keys: &[Key], limit: u32) -> Result<Vec<(Key, i64)>>;
+    async fn answering(&self, keys: &[Key], limit: u32) -> Result<Vec<(Key, RecordId)>>;
     /// The last version of records that are gone, by id.
     async fn vanished(&self, ids: &[RecordId]) -> Result<Vec<Record>>;
     /// The record of this scope and kind that last carried the name and is gone, by (kind, name).

@@ -2,10 +2,11 @@
 //!
 //! The ledger is the only caller of [`Store::commit`] and lets one caller in at a time, so that
 //! what a commit is computed from cannot change before it is written. It loads the records that a
-//! reading touches and their parents, asks the pure core what follows, and writes it all at once.
-//! [`draft`] gathers what will be written, [`judge`] asks the rules.
+//! reading touches and what stands around them, asks the pure core what follows, and writes it all
+//! at once. [`draft`] gathers what will be written, [`world`] what stands around, [`judge`] asks the
+//! rules. Past 400 lines, because what one commit is made of is read in one go.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use headcount_core::findings::{self, Transition};
@@ -17,12 +18,14 @@ use jiff::Timestamp;
 use tokio::sync::{Mutex, Notify};
 
 use self::draft::{Counts, Draft, Rendered, changed_record};
+use self::judge::is_linked_otherwise;
 use super::Settings;
 use crate::deliver::payload::{self, Envelope};
 use crate::store::{Commit, Event, Result, SourceState, Store, Used};
 
 mod draft;
 mod judge;
+mod world;
 
 /// Ids per look-up, so that a baseline of a large scope does not become one giant query.
 const CHUNK: usize = 500;
@@ -135,13 +138,13 @@ impl Ledger {
         let counts = self.write_records(&mut draft, &prior, scope, found.changed, &gone).await?;
         self.write_usage(&mut draft, found.used).await?;
         self.remove(&mut draft, scope, &gone).await?;
-        self.judge_touched(&mut draft).await?;
 
         let held = (found.known + counts.appeared).saturating_sub(gone.len() as u64);
         let state = match ending.outcome() {
-            None => ScopeState { records: held, ..prior },
-            Some(outcome) => prior.after(outcome, held, place.now),
+            None => ScopeState { records: held, ..prior.clone() },
+            Some(outcome) => prior.clone().after(outcome, held, place.now),
         };
+        self.judge_touched(&mut draft, &prior, &state).await?;
         self.judge_scope(&mut draft, &state).await?;
         draft.commit.scope = Some(state.clone());
 
@@ -164,7 +167,7 @@ impl Ledger {
         if due.is_empty() {
             return Ok((0, Vec::new()));
         }
-        self.judge(&mut draft, due).await?;
+        self.judge_due(&mut draft, due).await?;
         Ok((n_due, self.finish(draft).await?))
     }
 
@@ -251,7 +254,11 @@ impl Ledger {
                 // A place may have been read under another source's name before.
                 let source = draft.place.source.to_owned();
                 let old = Record { source, scope: scope.clone(), ..old };
-                changed_record(old, observation, draft.place.now)
+                let (record, change) = changed_record(old.clone(), observation, draft.place.now);
+                if change.is_some() && is_linked_otherwise(&old, &record) {
+                    draft.before.push(old);
+                }
+                (record, change)
             } else if let Some(old) = returned.remove(&id) {
                 let merged = reconcile::merge(&old.observation, observation);
                 let history = old.history.after(&old.observation, &merged, draft.place.now);
@@ -368,17 +375,19 @@ impl Ledger {
                 }
             }
             draft.commit.removed.push(id);
+            draft.before.push(record);
         }
         Ok(())
     }
 
     /// Renders the events and writes everything.
     async fn finish(&self, draft: Draft<'_>) -> Result<Vec<Transition>> {
-        let Draft { place, quiet, mut commit, rendered, .. } = draft;
+        let silent = self.silent_sources(&draft).await?;
+        let Draft { place, mut commit, rendered, .. } = draft;
         let mut sequence = self.store.next_sequence().await?;
         let mut transitions = Vec::with_capacity(rendered.len());
         for (transition, about) in rendered {
-            if !quiet {
+            if !silent.contains(about.source()) {
                 commit.events.push(self.event(place, sequence, &transition, &about));
                 sequence += 1;
             }
@@ -388,6 +397,23 @@ impl Ledger {
         commit.sinks.clone_from(&self.settings.sinks);
         self.write(&commit).await?;
         Ok(transitions)
+    }
+
+    /// Sources whose transitions stay inside because a summary of their baseline will tell them.
+    /// A commit may also move findings of other sources, which are not at their first scan.
+    async fn silent_sources(&self, draft: &Draft<'_>) -> Result<BTreeSet<String>> {
+        let own = draft.place.source;
+        let mut silent: BTreeSet<String> =
+            draft.quiet.then(|| own.to_owned()).into_iter().collect();
+        let others: BTreeSet<&str> =
+            draft.rendered.iter().map(|(_, about)| about.source()).filter(|s| *s != own).collect();
+        if others.is_empty() || self.settings.emit_baseline {
+            return Ok(silent);
+        }
+        let states = self.store.source_states().await?;
+        let young = states.into_iter().filter(|state| state.baselined_at.is_none());
+        silent.extend(young.map(|state| state.name).filter(|name| others.contains(name.as_str())));
+        Ok(silent)
     }
 
     fn event(

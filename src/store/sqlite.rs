@@ -166,13 +166,13 @@ impl Store for SqliteStore {
         neighbourhood::children(&mut tx, parents).await.map_err(during(action))
     }
 
-    async fn linking(&self, keys: &[Key], limit: u32) -> Result<Vec<(Key, i64)>> {
+    async fn linking(&self, keys: &[Key], limit: u32) -> Result<Vec<(Key, RecordId)>> {
         let action = "look up who links to records";
         let mut tx = self.read(action).await?;
         edges::linking(&mut tx, keys, limit).await.map_err(during(action))
     }
 
-    async fn answering(&self, keys: &[Key], limit: u32) -> Result<Vec<(Key, i64)>> {
+    async fn answering(&self, keys: &[Key], limit: u32) -> Result<Vec<(Key, RecordId)>> {
         let action = "look up whom records link to";
         let mut tx = self.read(action).await?;
         edges::answering(&mut tx, keys, limit).await.map_err(during(action))

@@ -40,9 +40,9 @@ fn repository(key: &str, subject: &str) -> Record {
     repository
 }
 
-async fn named(store: &dyn Store, found: Vec<(Key, i64)>) -> Vec<String> {
-    let rows: Vec<i64> = found.into_iter().map(|(_, row)| row).collect();
-    let records = store.records_by_row(&rows).await.unwrap();
+async fn named(store: &dyn Store, found: Vec<(Key, RecordId)>) -> Vec<String> {
+    let ids: Vec<RecordId> = found.into_iter().map(|(_, id)| id).collect();
+    let records = store.records(&ids).await.unwrap();
     records.into_iter().map(|r| r.observation.name).collect()
 }
 

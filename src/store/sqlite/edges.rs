@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use headcount_core::graph::{self, Key};
 use headcount_core::inventory::Record;
+use headcount_sdk::RecordId;
 use sqlx::{AssertSqlSafe, Row as _, Sqlite, SqliteConnection};
 
 use super::codec::{PRESENT, RECORDS, json, record};
@@ -66,15 +67,17 @@ pub(super) async fn write(
 }
 
 /// One statement for all keys: each takes the first rows of its own range of the table.
-pub(super) const LINKING: &str = "SELECT j.value, e.record FROM json_each(?1) j \
+pub(super) const LINKING: &str = "SELECT j.value, r.id FROM json_each(?1) j \
      CROSS JOIN edges e ON e.key = j.value AND e.side = 0 AND e.record IN \
-     (SELECT record FROM edges WHERE key = j.value AND side = 0 ORDER BY record LIMIT ?2)";
+     (SELECT record FROM edges WHERE key = j.value AND side = 0 ORDER BY record LIMIT ?2) \
+     CROSS JOIN records r ON r.number = e.record";
 
-pub(super) const ANSWERING: &str = "SELECT j.value, e.record FROM json_each(?1) j \
+pub(super) const ANSWERING: &str = "SELECT j.value, r.id FROM json_each(?1) j \
      CROSS JOIN edges e ON e.key = j.value AND e.side = 1 AND e.record IN \
-     (SELECT record FROM edges WHERE key = j.value AND side = 1 ORDER BY record LIMIT ?2)";
+     (SELECT record FROM edges WHERE key = j.value AND side = 1 ORDER BY record LIMIT ?2) \
+     CROSS JOIN records r ON r.number = e.record";
 
-pub(super) const HANDLED: &str = "SELECT j.value, r.number FROM json_each(?1) j \
+pub(super) const HANDLED: &str = "SELECT j.value, r.id FROM json_each(?1) j \
      CROSS JOIN records r ON r.handle = j.value AND r.number IN \
      (SELECT number FROM records WHERE handle = j.value ORDER BY number LIMIT ?2)";
 
@@ -82,7 +85,7 @@ pub(super) async fn linking(
     conn: &mut SqliteConnection,
     keys: &[Key],
     limit: u32,
-) -> Fallible<Vec<(Key, i64)>> {
+) -> Fallible<Vec<(Key, RecordId)>> {
     looked_up(conn, &[LINKING], keys, limit).await
 }
 
@@ -90,7 +93,7 @@ pub(super) async fn answering(
     conn: &mut SqliteConnection,
     keys: &[Key],
     limit: u32,
-) -> Fallible<Vec<(Key, i64)>> {
+) -> Fallible<Vec<(Key, RecordId)>> {
     looked_up(conn, &[ANSWERING, HANDLED], keys, limit).await
 }
 
@@ -99,7 +102,7 @@ async fn looked_up(
     questions: &[&'static str],
     keys: &[Key],
     limit: u32,
-) -> Fallible<Vec<(Key, i64)>> {
+) -> Fallible<Vec<(Key, RecordId)>> {
     let keys: BTreeSet<Key> = keys.iter().copied().collect();
     let keys: Vec<Key> = keys.into_iter().collect();
     let mut found = Vec::new();
@@ -111,7 +114,7 @@ async fn looked_up(
                 .fetch_all(&mut *conn)
                 .await?;
             for row in &rows {
-                found.push((row.try_get(0)?, row.try_get(1)?));
+                found.push((row.try_get(0)?, RecordId::from_stored(row.try_get(1)?)));
             }
         }
     }

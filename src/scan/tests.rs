@@ -19,6 +19,8 @@ use crate::clock::{Clock as _, ManualClock};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{FindingFilter, RecordFilter, Store};
 
+mod graph;
+
 const PLACE: &str = "test:1";
 
 type Answer = Result<Vec<Observation>, ScanError>;

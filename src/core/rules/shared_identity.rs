@@ -25,7 +25,7 @@
 //!
 //! ## Severity
 //! Low; medium if the identity may change things, or if its power is not known. The confidence is
-//! high; medium where an application is told only from the name of its workload.
+//! high; medium where an application is told from nothing but the name of its workload.
 //!
 //! ## Fix
 //! Give each application an identity of its own with the powers that it needs, move them over one
@@ -137,9 +137,11 @@ fn applications<'a>(subject: &Subject<'a>) -> Vec<User<'a>> {
         .filter(|neighbour| neighbour.record.observation.class == Class::Workload)
         .map(|neighbour| {
             let observation = &neighbour.record.observation;
+            // Without any label the workload's own name, `namespace/name`, is all there is.
+            let own = observation.name.rsplit('/').next().unwrap_or_default();
             match observation.attributes.get("application") {
-                Some(application) => User { name: application, is_stated: true },
-                None => User { name: &observation.name, is_stated: false },
+                Some(name) => User { name, is_stated: name != own },
+                None => User { name: own, is_stated: false },
             }
         })
         .collect()

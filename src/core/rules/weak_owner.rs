@@ -19,6 +19,7 @@
 //! - Service-linked roles, accounts that a cluster makes for its own controllers, roles of IAM
 //!   Identity Center, root users, people and credentials.
 //! - A namespace's `default` account, runners and their groups: see `ownerless-identity`.
+//! - A service account whose namespace names an owner: somebody stated it, once for all of them.
 //!
 //! ## Severity
 //! Low, with high confidence: that the owner is a guess is certain.
@@ -41,9 +42,12 @@
 //! }
 //! ```
 
-use super::subject::trust_class;
+use headcount_sdk::model::OwnerBasis;
+
+use super::subject::{kind, trust_class};
 use super::{Context, Judgement, Judges, Meta, Rule, Setting, Subject, Verdict};
 use crate::findings::{Certainty, Severity};
+use crate::inventory::Owner;
 
 static META: Meta = Meta {
     id: "weak-owner",
@@ -80,7 +84,10 @@ fn verdict(cx: &Context<'_>, subject: &Subject<'_>) -> Verdict {
         return verdict;
     }
     let owner = subject.record.owner.as_ref();
-    if owner.is_some_and(|o| o.confidence.as_percent() >= cx.settings.min_confidence) {
+    let is_stated_around =
+        |o: &Owner| subject.is_kind(kind::SERVICE_ACCOUNT) && o.basis == OwnerBasis::Container;
+    let is_sure = |o: &Owner| o.confidence.as_percent() >= cx.settings.min_confidence;
+    if owner.is_some_and(|owner| is_sure(owner) || is_stated_around(owner)) {
         return Verdict::Clear;
     }
     if let Some(unread) = subject.unread("owner_evidence").or_else(|| subject.unread("labels")) {

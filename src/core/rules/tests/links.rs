@@ -46,8 +46,11 @@ fn account_is_shared_by_two_applications_and_not_by_two_parts_of_one() {
     let title = run_by(two.clone()).violation(SHARED).title;
     assert_eq!(title, "service-account shop/web in aws:123456789012 is used by 2 applications");
     assert_eq!(run_by(two).violation(SHARED).facts["applications"], "mail, shop");
-    let named = vec![workload("shop/web", None), workload("shop/x", Some("mail"))];
-    run_by(named).check(SHARED, "medium/medium");
+    for named in [workload("shop/web", None), workload("shop/web", Some("web"))] {
+        let case = run_by(vec![named, workload("shop/x", Some("mail"))]);
+        case.check(SHARED, "medium/medium");
+        assert_eq!(case.violation(SHARED).facts["applications"], "mail, web");
+    }
 }
 
 #[test]
@@ -72,7 +75,7 @@ fn unread_workloads_do_not_prove_that_an_account_is_not_shared() {
 
 #[test]
 fn shared_account_by_power_and_default() {
-    let two = || vec![workload("a", Some("a")), workload("b", Some("b"))];
+    let two = || vec![workload("shop/web", Some("a")), workload("shop/api", Some("b"))];
     for (found, own, default) in [
         (Level::None, "low/high", "clear"),
         (Level::Read, "low/high", "clear"),

@@ -75,7 +75,7 @@ fn unread_workloads_do_not_prove_that_an_account_is_not_shared() {
 
 #[test]
 fn shared_account_by_power_and_default() {
-    let two = || vec![workload("a", Some("a")), workload("b", Some("b"))];
+    let two = || vec![workload("shop/web", Some("a")), workload("shop/api", Some("b"))];
     for (found, own, default) in [
         (Level::None, "low/high", "clear"),
         (Level::Read, "low/high", "clear"),

@@ -133,7 +133,7 @@ fn every_shape_that_a_reader_must_tell_apart_is_there() {
 fn pods_lead_to_their_controllers_and_some_to_none() {
     let cluster = Cluster::seeded(3, Size::default());
     let owner = |pod: &Object| pod.owners().first().map(|owner| owner.kind.to_string());
-    let kinds: BTreeSet<_> = cluster.all(Resource::Pods).map(|pod| owner(pod)).collect();
+    let kinds: BTreeSet<_> = cluster.all(Resource::Pods).map(owner).collect();
     let expected =
         ["DaemonSet", "Job", "Node", "RayCluster", "ReplicaSet", "StatefulSet"].map(String::from);
     let expected: BTreeSet<_> = expected.into_iter().map(Some).chain([None]).collect();

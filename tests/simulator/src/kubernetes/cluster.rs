@@ -256,7 +256,7 @@ impl Cluster {
         Uid(random | 0x4 << 76 | 0x2 << 62)
     }
 
-    /// A text that copies share.
+    /// The keys between which a namespace's objects lie.
     pub(crate) fn namespace_range(namespace: &Text) -> (Key, Key) {
         ((namespace.clone(), "".into()), (format!("{namespace}\0").into(), "".into()))
     }

@@ -59,9 +59,9 @@
 
 use headcount_sdk::model::{Endpoint, Link, LinkKind};
 
-use super::federation::{accepts, same_issuer};
 use super::{Context, Judgement, Judges, Meta, Rule, Subject, Verdict};
 use crate::findings::{Certainty, Severity};
+use crate::graph::{self, By};
 use crate::inventory::{Coverage, Record, ScopeState};
 
 static META: Meta = Meta {
@@ -189,8 +189,7 @@ fn trusted(subject: &Subject<'_>, role: &Record) -> Answer {
     if let Some(Verdict::Unknown { missing }) = subject.unread("subjects") {
         return Answer::Unknown(missing);
     }
-    let own = &subject.record.observation.subjects;
-    if own.is_empty() {
+    if subject.record.observation.subjects.is_empty() {
         return Answer::Unknown("subjects".to_owned());
     }
     if let Some(why) = role.observation.unread.get("links") {
@@ -199,23 +198,28 @@ fn trusted(subject: &Subject<'_>, role: &Record) -> Answer {
     let trusts = role.observation.links.iter().filter(|link| link.kind == LinkKind::Trusts);
     let mut is_open = false;
     for link in trusts {
-        let issuer = match &link.to {
-            Endpoint::Federation { issuer } => issuer,
+        match &link.to {
             Endpoint::Anyone => return Answer::Taken,
+            Endpoint::Federation { .. } if lets_in(role, link, subject.record) => {}
             _ => continue,
-        };
-        for presented in own.iter().filter(|s| same_issuer(&s.issuer, issuer)) {
-            match &link.trust {
-                Some(trust) if accepts(&trust.subjects, presented) => return Answer::Taken,
-                Some(_) => {}
-                None => is_open = true,
-            }
+        }
+        // Conditions that were not stated may still keep it out.
+        match link.trust {
+            Some(_) => return Answer::Taken,
+            None => is_open = true,
         }
     }
     match is_open {
         true => Answer::Unknown(format!("conditions of the trust of {}", role.observation.native)),
         false => Answer::Broken("does not trust it"),
     }
+}
+
+/// Whether one trust of the role is meant for the identity, among others perhaps.
+fn lets_in(role: &Record, link: &Link, identity: &Record) -> bool {
+    let mut gate = role.clone();
+    gate.observation.links = vec![link.clone()];
+    graph::connect(&gate, identity).iter().any(|connection| connection.by == By::Subject)
 }
 
 /// Whether the role is proven not to be there. A reading from before the identity's last change

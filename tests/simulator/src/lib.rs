@@ -15,6 +15,7 @@ mod calls;
 mod change;
 mod clock;
 mod fault;
+pub mod github;
 mod iam;
 mod ids;
 mod organization;

@@ -7,6 +7,7 @@ mod configuration;
 mod generated;
 mod kill;
 mod moto;
+mod prism;
 mod running;
 mod seeded;
 mod support;

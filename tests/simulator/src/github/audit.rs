@@ -69,7 +69,10 @@ pub(super) fn audit_log<'a>(ask: &Ask<'a>) -> Result<Reply<'a>, Refusal> {
     let wanted = |entry: &&AuditEntry| {
         entry.recorded_at >= horizon
             && phrase.wants(entry)
-            && (text("include") != "git" || entry.action.starts_with("git."))
+            && match text("include") {
+                "all" => true,
+                include => (include == "git") == entry.action.starts_with("git."),
+            }
     };
     let mut all: Vec<&AuditEntry> = ask.org().audit.iter().filter(wanted).collect();
     all.sort_by(|a, b| (a.recorded_at, &a.document_id).cmp(&(b.recorded_at, &b.document_id)));

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::super::auth::Bearer;
 use super::super::model::{Actor, DeployKey, Environment, Org, Repo, Team};
 use super::super::shape::{node, when};
 use super::parse::{Field, Selection};
@@ -50,6 +51,20 @@ impl<'a> Run<'a> {
                 };
                 Ok(self.repository(org, repo, &field.selections, path).unwrap_or(Value::Null))
             }
+            "node" => {
+                let id = field.args.get("id").cloned().unwrap_or_default();
+                Ok(self.by_node_id(&id, field, path))
+            }
+            "nodes" => {
+                let ids = field.args.get("ids").and_then(Value::as_array);
+                let ids = ids.map_or(&[][..], Vec::as_slice);
+                let found = ids.iter().enumerate().map(|(n, id)| {
+                    let mut path = path.clone();
+                    path.push(json!(n));
+                    self.by_node_id(id, field, &path)
+                });
+                Ok(Value::Array(found.collect()))
+            }
             "rateLimit" => self.object("RateLimit", &field.selections, path, &|field, _| {
                 Ok(match field.name.as_str() {
                     "cost" => json!(self.query.cost()),
@@ -67,16 +82,36 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The organisation with this login, where who asks may know of it.
-    fn visible(&self, login: &str) -> Option<&'a Org> {
-        use super::Bearer;
-        let org = self.hub.organization(login).ok()?;
+    /// The repository with this node id: null, with an error, where there is none to see.
+    fn by_node_id(&self, id: &Value, field: &Field, path: &Path) -> Value {
+        let id = id.as_str().unwrap_or("");
+        let own = self.own();
+        let repo = own.and_then(|org| {
+            let mut all = org.repositories.values();
+            Some((org, all.find(|repo| node("R", repo.id) == id && self.sees(repo))?))
+        });
+        let Some((org, repo)) = repo else {
+            let text = format!("Could not resolve to a node with the global id of '{id}'.");
+            self.error("NOT_FOUND", path, &text);
+            return Value::Null;
+        };
+        self.repository(org, repo, &field.selections, path).unwrap_or(Value::Null)
+    }
+
+    /// The organisation of who asks.
+    fn own(&self) -> Option<&'a Org> {
         match self.bearer {
-            Bearer::Installation { org: own, .. } | Bearer::Owner { org: own } => {
-                (*own == org.id).then_some(org)
+            Bearer::Installation { org, .. } | Bearer::Owner { org } => {
+                self.hub.organizations.get(org)
             }
             Bearer::App(_) => None,
         }
+    }
+
+    /// The organisation with this login, where who asks may know of it.
+    fn visible(&self, login: &str) -> Option<&'a Org> {
+        let org = self.hub.organization(login).ok()?;
+        self.own().filter(|own| own.id == org.id)
     }
 
     fn sees(&self, repo: &Repo) -> bool {
@@ -94,6 +129,9 @@ impl<'a> Run<'a> {
             "id" => json!(node("O", org.id)),
             "databaseId" => json!(org.id),
             "login" | "name" => json!(org.login),
+            "viewerIsAMember" | "viewerCanAdminister" => {
+                json!(matches!(self.bearer, Bearer::Owner { .. }))
+            }
             "repositories" => return self.repositories(org, field, path),
             "membersWithRole" => {
                 if !self.may(&["members"]) {

@@ -58,6 +58,22 @@ async fn fields_are_those_of_rest() {
 }
 
 #[tokio::test]
+async fn nodes_are_found_by_the_ids_of_the_list() {
+    let desk = desk().await;
+    let list = "{ organization(login: \"acme\") { viewerIsAMember repositories(first: 3) { nodes { id } } } }";
+    let answer = desk.query(list, json!({})).await;
+    assert_eq!(answer["data"]["organization"]["viewerIsAMember"], false);
+    let id = repositories(&answer)["nodes"][2]["id"].clone();
+    let query = "query($ids: [ID!]!) { nodes(ids: $ids) { ... on Repository { id \
+                 co: object(expression: \"HEAD:.github/CODEOWNERS\") { ... on Blob { oid text } } } } }";
+    let answer = desk.query(query, json!({"ids": [id, "R_made_up_1"]})).await;
+    assert_eq!(answer["data"]["nodes"][0]["id"], id);
+    assert!(answer["data"]["nodes"][0]["co"]["text"].is_string());
+    assert_eq!(answer["data"]["nodes"][1], Value::Null);
+    assert_eq!(answer["errors"][0]["path"], json!(["nodes", 1]));
+}
+
+#[tokio::test]
 async fn permission_takes_what_may_not_be_null_with_it() {
     let desk = desk().await;
     desk.server.change().forbid(desk.reader.installation_id, "contents").unwrap();

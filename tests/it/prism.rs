@@ -61,13 +61,9 @@ const ROUTES: &[&str] = &[
     "/users/founder",
 ];
 
-/// Routes that take an App's JWT.
-const OF_APPS: &[&str] = &[
-    "/app",
-    "/app/installations",
-    "/app/installations/{installation}",
-    "/orgs/{org}/installation",
-];
+/// Routes that take an App's JWT. `/app/installations` is not among them: the description wants an
+/// account that is a user and an enterprise at once (`allOf`), which GitHub's own answers are not.
+const OF_APPS: &[&str] = &["/app", "/app/installations/{installation}", "/orgs/{org}/installation"];
 
 /// A seeded GitHub with one repository that has one of everything.
 fn hub() -> Hub {

@@ -10,6 +10,7 @@
 //!
 //! Start reading at [`Hub`], then `change`; `route` is the list of what it serves.
 
+mod ask;
 mod audit;
 mod auth;
 mod change;
@@ -27,7 +28,7 @@ mod shape;
 
 pub use auth::{Reader, Token};
 pub use change::At;
-pub use delivery::{Delivery, delivery};
+pub use delivery::{About, Delivery, delivery};
 pub use edition::{Edition, READ_PERMISSIONS};
 pub use model::*;
 pub use page::Links;

@@ -5,9 +5,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
+use super::ask::Ask;
 use super::model::{AuditEntry, Hub, Org};
 use super::reply::{Refusal, Reply};
-use super::route::Ask;
 
 const DAY: i64 = 24 * 3600;
 
@@ -53,7 +53,7 @@ impl Phrase<'_> {
             entry.action == **wanted
                 || entry.action.strip_prefix(*wanted).is_some_and(|rest| rest.starts_with('.'))
         };
-        (self.actions.is_empty() || self.actions.iter().any(|wanted| action(wanted)))
+        (self.actions.is_empty() || self.actions.iter().any(action))
             && self.actor.is_none_or(|actor| actor == entry.actor)
             && self.from.is_none_or(|from| entry.recorded_at >= from)
             && self.to.is_none_or(|to| entry.recorded_at <= to)

@@ -163,7 +163,11 @@ impl Seeder {
         self.ago(40);
         let leaver = self.login(1);
         self.hub.remove_member(org, &leaver)?;
-        self.hub.add_reader(org)?;
+        let all: Vec<String> =
+            self.hub.organizations.values().map(|org| org.login.clone()).collect();
+        for org in all {
+            self.hub.add_reader(&org)?;
+        }
         Ok(())
     }
 
@@ -174,6 +178,7 @@ impl Seeder {
                 full_names.push(full.clone());
             }
         }
+        let names = full_names.len();
         let more = (0..self.size.repositories).map(|n| format!("{ORGANIZATION}/service-{n:05}"));
         full_names.extend(more);
         for (n, full) in full_names.iter().enumerate() {
@@ -182,6 +187,9 @@ impl Seeder {
                 self.hub.add_organization(&owner)?;
             }
             self.repository(full, n)?;
+            if n < names {
+                self.hub.set_property(full, "owner", TEAMS[n % TEAMS.len()])?;
+            }
         }
         for (full, environment) in named {
             if let Some(environment) = environment

@@ -2,6 +2,7 @@
 //! says so, and answers.
 
 mod answer;
+mod out;
 
 use std::fmt;
 use std::io;

@@ -299,6 +299,18 @@ impl<'a> Shape<'a> {
         for (name, tail) in REPOSITORY_URLS {
             shape[name] = json!(format!("{url}/{tail}"));
         }
+        for name in ["clone_url", "git_url", "ssh_url", "svn_url"] {
+            shape[name] = json!(format!("https://github.test/{full}.git"));
+        }
+        for name in REPOSITORY_COUNTS {
+            shape[name] = json!(0);
+        }
+        for name in ["has_downloads", "has_issues", "has_projects", "has_wiki", "has_pages"] {
+            shape[name] = json!(false);
+        }
+        for name in ["homepage", "language", "mirror_url", "license"] {
+            shape[name] = Value::Null;
+        }
         shape
     }
 
@@ -332,6 +344,17 @@ impl<'a> Shape<'a> {
 pub(super) fn node(kind: &str, id: u64) -> String {
     format!("{kind}_made_up_{id}")
 }
+
+const REPOSITORY_COUNTS: [&str; 8] = [
+    "forks",
+    "forks_count",
+    "open_issues",
+    "open_issues_count",
+    "size",
+    "stargazers_count",
+    "watchers",
+    "watchers_count",
+];
 
 const REPOSITORY_URLS: [(&str, &str); 36] = [
     ("archive_url", "{archive_format}{/ref}"),

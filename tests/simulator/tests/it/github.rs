@@ -4,6 +4,7 @@ mod access;
 mod faults;
 mod graphql;
 mod lists;
+mod seeded;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -61,9 +61,11 @@ impl Hub {
         Ok(id)
     }
 
-    /// The App that reads: installed in `org` with everything that can be read.
+    /// The App that reads, one for all organisations: installed in `org` with everything that can
+    /// be read.
     pub fn add_reader(&mut self, org: &str) -> Changed<Reader> {
-        let app = self.add_app("headcount-reader", org);
+        let known = self.apps.values().find(|app| app.slug == "headcount-reader");
+        let app = known.map(|app| app.id).unwrap_or_else(|| self.add_app("headcount-reader", org));
         let permissions: Vec<(&str, &str)> =
             READ_PERMISSIONS.iter().map(|permission| (*permission, "read")).collect();
         let installation_id = self.install(org, app, &permissions)?;

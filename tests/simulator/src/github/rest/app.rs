@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
+use crate::github::ask::Ask;
 use crate::github::auth::{Bearer, selection};
 use crate::github::model::{App, Installation, Org};
 use crate::github::reply::{Refusal, Reply, counted, rows};
-use crate::github::route::Ask;
 use crate::github::shape::Shape;
 
 type Answered<'a> = Result<Reply<'a>, Refusal>;

@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
+use crate::github::ask::Ask;
 use crate::github::model::{Hook, Runner};
 use crate::github::reply::{Refusal, Reply, counted, rows};
-use crate::github::route::Ask;
 
 type Answered<'a> = Result<Reply<'a>, Refusal>;
 

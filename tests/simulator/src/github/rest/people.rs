@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
+use crate::github::ask::Ask;
 use crate::github::model::{Actor, Team};
 use crate::github::reply::{Refusal, Reply, rows};
-use crate::github::route::Ask;
 use crate::github::shape::{node, when};
 
 type Answered<'a> = Result<Reply<'a>, Refusal>;

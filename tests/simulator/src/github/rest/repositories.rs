@@ -4,9 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
+use crate::github::ask::Ask;
 use crate::github::model::{Repo, Team};
 use crate::github::reply::{Refusal, Reply, counted, rows};
-use crate::github::route::Ask;
 
 type Answered<'a> = Result<Reply<'a>, Refusal>;
 

@@ -1,8 +1,8 @@
 //! Names of secrets and variables. The value of a variable is a marker; a secret has none.
 
+use crate::github::ask::Ask;
 use crate::github::model::Secret;
 use crate::github::reply::{Refusal, Reply, counted, rows};
-use crate::github::route::Ask;
 
 type Answered<'a> = Result<Reply<'a>, Refusal>;
 

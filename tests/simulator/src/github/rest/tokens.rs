@@ -2,10 +2,10 @@
 
 use jiff::Timestamp;
 
+use crate::github::ask::Ask;
 use crate::github::auth::Bearer;
 use crate::github::model::TokenGrant;
 use crate::github::reply::{Refusal, Reply, counted, rows};
-use crate::github::route::Ask;
 
 type Answered<'a> = Result<Reply<'a>, Refusal>;
 

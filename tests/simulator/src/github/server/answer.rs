@@ -2,20 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use axum::body::{Body, Bytes};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
-use axum::response::Response;
+use axum::body::Bytes;
+use axum::http::{HeaderMap, Method, Uri};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
+use super::out::Out;
 use crate::fault::Fault;
+use crate::github::ask::Ask;
 use crate::github::auth::{Bearer, Budget};
 use crate::github::graphql;
 use crate::github::model::{Hub, Org};
 use crate::github::page::{self, ELSEWHERE, Links};
 use crate::github::reply::{Refusal, Reply};
-use crate::github::route::{self, Ask, Route};
+use crate::github::route::{self, Route};
 use crate::github::shape::Shape;
 
 /// A request, read.
@@ -35,48 +36,6 @@ enum Target {
     AccessToken(u64),
     Graphql(Bytes),
     Nothing,
-}
-
-/// An answer before it goes out.
-#[derive(Debug)]
-pub(super) struct Out {
-    status: u16,
-    headers: Vec<(&'static str, String)>,
-    pub(super) body: Vec<u8>,
-}
-
-impl Out {
-    fn json(status: u16, body: &Value) -> Self {
-        let kind = ("content-type", "application/json; charset=utf-8".to_owned());
-        Self { status, headers: vec![kind], body: body.to_string().into_bytes() }
-    }
-
-    fn refused(refusal: &Refusal) -> Self {
-        let mut out = Self::json(refusal.status, &refusal.body());
-        if let Some(needs) = &refusal.needs {
-            out.headers.push(("x-accepted-github-permissions", needs.clone()));
-        }
-        out
-    }
-
-    fn html(status: u16) -> Self {
-        let page = "<!DOCTYPE html>\n<html><head><title>Unicorn! &middot; GitHub</title></head>\n\
-                    <body><p>We had issues producing the response to your request.</p></body></html>\n";
-        let kind = ("content-type", "text/html; charset=utf-8".to_owned());
-        Self { status, headers: vec![kind], body: page.as_bytes().to_vec() }
-    }
-
-    pub(super) fn into_response(self) -> Response {
-        let mut response = Response::new(Body::from(self.body));
-        *response.status_mut() =
-            StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        for (name, value) in self.headers {
-            if let Ok(value) = HeaderValue::from_str(&value) {
-                response.headers_mut().insert(HeaderName::from_static(name), value);
-            }
-        }
-        response
-    }
 }
 
 /// Path segments, decoded; numeric places turned into names, as `Link` headers need.

@@ -28,6 +28,10 @@ pub(in crate::github) fn one<'a>(ask: &Ask<'a>) -> Answered<'a> {
     let repo = ask.repo()?;
     let mut shape = ask.shape.repository(repo);
     shape["custom_properties"] = json!(repo.properties);
+    shape["has_discussions"] = json!(false);
+    for name in ["network_count", "subscribers_count"] {
+        shape[name] = json!(0);
+    }
     Ok(Reply::One(shape))
 }
 
@@ -77,10 +81,11 @@ pub(in crate::github) fn environment<'a>(ask: &Ask<'a>) -> Answered<'a> {
 pub(in crate::github) fn contents<'a>(ask: &Ask<'a>) -> Answered<'a> {
     let path = ask.caught(2);
     let text = ask.repo()?.files.get(path).ok_or_else(Refusal::not_found)?;
+    let url = format!("{}{}", ask.shape.api, ask.path(0));
     Ok(Reply::One(json!({
         "type": "file", "encoding": "base64", "size": text.len(), "path": path,
         "name": path.rsplit('/').next(), "content": STANDARD.encode(text),
-        "sha": crate::github::graphql::oid(text), "url": "", "git_url": null, "html_url": null,
-        "download_url": null, "_links": {"git": null, "html": null, "self": ""},
+        "sha": crate::github::graphql::oid(text), "url": url, "git_url": null, "html_url": null,
+        "download_url": null, "_links": {"git": null, "html": null, "self": url},
     })))
 }

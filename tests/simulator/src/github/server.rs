@@ -25,7 +25,7 @@ use super::model::Hub;
 use super::page::Links;
 use crate::calls::Calls;
 use crate::clock::Clock;
-use crate::fault::{Fault, FaultPlan};
+use crate::fault::{Fault, FaultPlan, Spoil};
 use crate::wire::{Breakable, Wire};
 
 /// Everything behind the lock.
@@ -51,15 +51,8 @@ impl Inside {
     /// Counts an exchange; gives its number, its delay and its fault.
     fn begin(&mut self, account: &str, action: &str) -> (u64, Duration, Option<Fault>) {
         let number = self.calls.count(account, action);
-        let (mut late, mut fault) = (Duration::ZERO, None);
-        for plan in &mut self.faults {
-            match plan.strike(number, account, action) {
-                Some(Fault::Latency(by)) => late += by,
-                Some(struck) if fault.is_none() => fault = Some(struck),
-                _ => {}
-            }
-        }
-        (number, late, fault)
+        let spoil = Spoil::decide(&mut self.faults, number, account, action);
+        (number, spoil.latency, spoil.fault)
     }
 }
 

@@ -13,7 +13,7 @@ use super::answer::Answer;
 use crate::fault::{Fault, Spoil};
 use crate::kubernetes::cluster::Cluster;
 use crate::kubernetes::discovery;
-use crate::kubernetes::json::{self, View};
+use crate::kubernetes::json;
 use crate::kubernetes::list::{self, ListQuery};
 use crate::kubernetes::object::Text;
 use crate::kubernetes::resource::Resource;
@@ -83,7 +83,7 @@ fn quirk(fault: Fault) -> Option<Quirk> {
 
 fn denied(asked: &Asked) -> Status {
     match &asked.target {
-        Target::Collection { resource, namespace } => {
+        Target::Collection { resource, namespace, .. } => {
             let namespace = namespace.as_deref();
             Status::denied(asked.verb, resource.group(), resource.plural(), namespace)
         }
@@ -108,13 +108,9 @@ fn answer(shared: &Arc<Shared>, asked: &Asked, quirk: Option<Quirk>) -> Result<A
         return Err(Status::not_acceptable());
     }
     match &asked.target {
-        Target::Collection { resource, .. } | Target::Single { resource, .. }
-            if !shared.lock().cluster.serves(*resource) =>
-        {
-            Ok(Answer::no_page())
-        }
+        _ if !is_served(shared, asked) => Ok(Answer::no_page()),
         _ if !matches!(asked.verb, "get" | "list" | "watch") => Err(Status::read_only()),
-        Target::Collection { resource, namespace } => {
+        Target::Collection { resource, namespace, .. } => {
             let selector = Selector::parse(
                 *resource,
                 asked.param("labelSelector"),
@@ -125,10 +121,10 @@ fn answer(shared: &Arc<Shared>, asked: &Asked, quirk: Option<Quirk>) -> Result<A
             }
             page(shared, asked, (*resource, namespace.clone()), (selector, quirk))
         }
-        Target::Single { resource, namespace, name } => {
+        Target::Single { resource, namespace, name, .. } => {
             let inside = shared.lock();
             match inside.cluster.get(*resource, namespace, name) {
-                Some(object) => Ok(Answer::json(&json::object(object, view(asked)))),
+                Some(object) => Ok(Answer::json(&json::object(object, asked.view()))),
                 None => Err(Status::not_found(resource.group(), resource.plural(), name)),
             }
         }
@@ -136,11 +132,10 @@ fn answer(shared: &Arc<Shared>, asked: &Asked, quirk: Option<Quirk>) -> Result<A
     }
 }
 
-fn view(asked: &Asked) -> View {
-    match asked.wants {
-        Wants::Json(view) => view,
-        _ => View::Full,
-    }
+fn is_served(shared: &Shared, asked: &Asked) -> bool {
+    asked.versioned().is_none_or(|(resource, version)| {
+        shared.lock().cluster.served_version(resource) == Some(version)
+    })
 }
 
 fn page(
@@ -173,7 +168,7 @@ fn page(
     // Written without the lock: a page may be long.
     drop(inside);
     let objects = objects.iter().map(|object| &**object);
-    Ok(Answer::bytes(json::list(resource, objects, view(asked), &meta)))
+    Ok(Answer::bytes(json::list(resource, objects, asked.view(), &meta)))
 }
 
 fn watch(
@@ -206,7 +201,7 @@ fn watch(
         bookmarks,
         send_initial,
         timeout: number(asked, "timeoutSeconds")?.map(Duration::from_secs),
-        view: view(asked),
+        view: asked.view(),
     };
     Ok(Answer::watch(Watch::begin(shared, query)?))
 }

@@ -111,15 +111,13 @@ fn answer(shared: &Arc<Shared>, asked: &Asked, quirk: Option<Quirk>) -> Result<A
         _ if !is_served(shared, asked) => Ok(Answer::no_page()),
         _ if !matches!(asked.verb, "get" | "list" | "watch") => Err(Status::read_only()),
         Target::Collection { resource, namespace, .. } => {
-            let selector = Selector::parse(
-                *resource,
-                asked.param("labelSelector"),
-                asked.param("fieldSelector"),
-            )?;
+            let (labels, fields) = (asked.param("labelSelector"), asked.param("fieldSelector"));
+            let selector = Selector::parse(*resource, labels, fields)?;
+            let of = Collection { resource: *resource, namespace: namespace.clone(), selector };
             if asked.verb == "watch" {
-                return watch(shared, asked, (*resource, namespace.clone()), selector);
+                return watch(shared, asked, of);
             }
-            page(shared, asked, (*resource, namespace.clone()), (selector, quirk))
+            page(shared, asked, of, quirk)
         }
         Target::Single { resource, namespace, name, .. } => {
             let inside = shared.lock();
@@ -132,6 +130,13 @@ fn answer(shared: &Arc<Shared>, asked: &Asked, quirk: Option<Quirk>) -> Result<A
     }
 }
 
+/// What is listed or watched.
+struct Collection {
+    resource: Resource,
+    namespace: Option<Text>,
+    selector: Selector,
+}
+
 fn is_served(shared: &Shared, asked: &Asked) -> bool {
     asked.versioned().is_none_or(|(resource, version)| {
         shared.lock().cluster.served_version(resource) == Some(version)
@@ -141,8 +146,8 @@ fn is_served(shared: &Shared, asked: &Asked) -> bool {
 fn page(
     shared: &Shared,
     asked: &Asked,
-    (resource, namespace): (Resource, Option<Text>),
-    (selector, quirk): (Selector, Option<Quirk>),
+    of: Collection,
+    quirk: Option<Quirk>,
 ) -> Result<Answer, Status> {
     let exact = match asked.param("resourceVersionMatch") {
         None | Some("NotOlderThan") => false,
@@ -152,9 +157,9 @@ fn page(
     let inside = shared.lock();
     let limit = number(asked, "limit")?.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
     let query = ListQuery {
-        resource,
-        namespace,
-        selector,
+        resource: of.resource,
+        namespace: of.namespace,
+        selector: of.selector,
         limit: match (limit.filter(|limit| *limit > 0), inside.most) {
             (Some(limit), Some(most)) => Some(limit.min(most)),
             (limit, most) => limit.or(most),
@@ -168,15 +173,10 @@ fn page(
     // Written without the lock: a page may be long.
     drop(inside);
     let objects = objects.iter().map(|object| &**object);
-    Ok(Answer::bytes(json::list(resource, objects, asked.view(), &meta)))
+    Ok(Answer::bytes(json::list(of.resource, objects, asked.view(), &meta)))
 }
 
-fn watch(
-    shared: &Arc<Shared>,
-    asked: &Asked,
-    (resource, namespace): (Resource, Option<Text>),
-    selector: Selector,
-) -> Result<Answer, Status> {
+fn watch(shared: &Arc<Shared>, asked: &Asked, of: Collection) -> Result<Answer, Status> {
     let matching = asked.param("resourceVersionMatch");
     let send_initial = asked.is_set("sendInitialEvents");
     let has_initial = asked.param("sendInitialEvents").is_some();
@@ -194,9 +194,9 @@ fn watch(
         ));
     }
     let query = WatchQuery {
-        resource,
-        namespace,
-        selector,
+        resource: of.resource,
+        namespace: of.namespace,
+        selector: of.selector,
         version: number(asked, "resourceVersion")?,
         bookmarks,
         send_initial,

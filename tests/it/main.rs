@@ -11,3 +11,4 @@ mod running;
 mod seeded;
 mod support;
 mod tidy;
+mod trail;

@@ -35,14 +35,10 @@ prop_compose! {
 /// The same things, some of them with who made them among their owner evidence.
 fn told(snapshot: &Snapshot, of: &BTreeSet<u8>) -> Snapshot {
     let mut told = snapshot.clone();
-    for (n, observation) in of
-        .iter()
-        .filter_map(|n| Some((*n, id(*n))))
-        .filter_map(|(n, id)| snapshot.get(&id).map(|o| (n, o.clone())))
-    {
-        let evidence = [creator(n), label(n)];
-        let observation = Observation { owner_evidence: evidence.to_vec(), ..observation };
-        told.insert(observation.id.clone(), observation);
+    for number in of {
+        if let Some(observation) = told.get_mut(&id(*number)) {
+            observation.owner_evidence = vec![creator(*number), label(*number)];
+        }
     }
     told
 }

@@ -29,8 +29,8 @@ fn silence(days: &[Option<i64>]) -> Option<(Timestamp, Timestamp)> {
 
 #[test]
 fn a_pause_is_kept_when_use_ends_it() {
-    type Row = (&'static [Option<i64>], Option<(i64, i64)>);
-    let rows: [Row; 8] = [
+    type Row<'a> = (&'a [Option<i64>], Option<(i64, i64)>);
+    let rows: [Row<'_>; 8] = [
         (&[Some(0), Some(29)], None),
         (&[Some(0), Some(30)], Some((0, 30))),
         (&[Some(0), Some(0)], None),

@@ -35,10 +35,10 @@ prop_compose! {
 /// The same things, some of them with who made them among their owner evidence.
 fn told(snapshot: &Snapshot, of: &BTreeSet<u8>) -> Snapshot {
     let mut told = snapshot.clone();
-    for number in of {
-        if let Some(observation) = told.get_mut(&id(*number)) {
-            observation.owner_evidence = vec![creator(*number), label(*number)];
-        }
+    for (n, observation) in of.iter().filter_map(|n| Some((*n, snapshot.get(&id(*n))?.clone()))) {
+        let evidence = [creator(n), label(n)];
+        let observation = Observation { owner_evidence: evidence.to_vec(), ..observation };
+        told.insert(observation.id.clone(), observation);
     }
     told
 }

@@ -5,6 +5,8 @@
 //! stack. It pages for real, keeps its own [`Clock`], counts every request and breaks on
 //! demand ([`FaultPlan`]). While it runs, `Simulator::change` scripts what happens.
 //!
+//! [`kubernetes`] does the same for a cluster: `Cluster` is what exists, `ClusterServer` serves it.
+//!
 //! It refuses to be more than it looks: signatures are not checked, permissions are not
 //! evaluated (only denied by script), and no secret value exists anywhere in it.
 //!
@@ -17,6 +19,7 @@ mod clock;
 mod fault;
 mod iam;
 mod ids;
+pub mod kubernetes;
 mod organization;
 mod organizations;
 mod page;

@@ -1,0 +1,5 @@
+//! The cluster read through the vendor's client and its watcher, over HTTP.
+
+mod client;
+mod lists;
+mod watches;

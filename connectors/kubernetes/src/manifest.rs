@@ -116,8 +116,8 @@ const SCOPES: &[ScopeKind] = &[
     },
 ];
 
-const fn reader(name: &'static str, need: Need, why: &'static str) -> Operation {
-    Operation { name, permission: name, need, caller: Caller::Reader, why }
+const fn agent(name: &'static str, need: Need, why: &'static str) -> Operation {
+    Operation { name, permission: name, need, caller: Caller::Agent, why }
 }
 
 /// The field that a permission to watch fills: without it nothing is missing, only later.
@@ -126,77 +126,77 @@ const RUNNERS: Need = Need::Scopes(&["workloads", "pull-secrets"]);
 const WATCHED: &str = "to hear of changes within a second, and to list only once";
 
 const OPERATIONS: &[Operation] = &[
-    reader(GET_CLUSTER, Need::Access, "the uid of kube-system, which stands for the cluster"),
+    agent(GET_CLUSTER, Need::Access, "the uid of kube-system, which stands for the cluster"),
     Operation {
         caller: Caller::Free,
-        ..reader(GET_GROUPS, Need::Access, "to learn what the API server has before asking for it")
+        ..agent(GET_GROUPS, Need::Access, "to learn what the API server has before asking for it")
     },
     Operation {
         caller: Caller::Free,
-        ..reader(GET_VERSION, EVENTS, "to learn whether lists can be streamed")
+        ..agent(GET_VERSION, EVENTS, "to learn whether lists can be streamed")
     },
-    reader(
+    agent(
         GET_ISSUER,
         Need::Enrichment("subjects"),
         "the issuer under which clouds know the service accounts",
     ),
-    reader(
+    agent(
         GET_TRACKING,
         Need::Enrichment("usage"),
         "since when the use of legacy tokens is recorded; one ConfigMap by name",
     ),
-    reader(
+    agent(
         "list serviceaccounts",
         Need::Scopes(&["service-accounts", "bindings", "workloads", "pull-secrets"]),
         "service accounts",
     ),
-    reader("watch serviceaccounts", EVENTS, WATCHED),
-    reader("list namespaces", Need::Scopes(&["pull-secrets"]), "owners that objects inherit"),
-    reader("watch namespaces", EVENTS, WATCHED),
-    reader("list pods", RUNNERS, "what runs now"),
-    reader("watch pods", EVENTS, WATCHED),
-    reader("list replicasets", RUNNERS, "the way from a pod to its deployment"),
-    reader("watch replicasets", EVENTS, WATCHED),
-    reader("list deployments", RUNNERS, "workloads"),
-    reader("watch deployments", EVENTS, WATCHED),
-    reader("list statefulsets", RUNNERS, "workloads"),
-    reader("watch statefulsets", EVENTS, WATCHED),
-    reader("list daemonsets", RUNNERS, "workloads"),
-    reader("watch daemonsets", EVENTS, WATCHED),
-    reader("list jobs", RUNNERS, "workloads"),
-    reader("watch jobs", EVENTS, WATCHED),
-    reader("list cronjobs", RUNNERS, "workloads"),
-    reader("watch cronjobs", EVENTS, WATCHED),
-    reader("list rolebindings", Need::Scopes(&["bindings"]), "who holds which role in a namespace"),
-    reader("watch rolebindings", EVENTS, WATCHED),
-    reader(
+    agent("watch serviceaccounts", EVENTS, WATCHED),
+    agent("list namespaces", Need::Scopes(&["pull-secrets"]), "owners that objects inherit"),
+    agent("watch namespaces", EVENTS, WATCHED),
+    agent("list pods", RUNNERS, "what runs now"),
+    agent("watch pods", EVENTS, WATCHED),
+    agent("list replicasets", RUNNERS, "the way from a pod to its deployment"),
+    agent("watch replicasets", EVENTS, WATCHED),
+    agent("list deployments", RUNNERS, "workloads"),
+    agent("watch deployments", EVENTS, WATCHED),
+    agent("list statefulsets", RUNNERS, "workloads"),
+    agent("watch statefulsets", EVENTS, WATCHED),
+    agent("list daemonsets", RUNNERS, "workloads"),
+    agent("watch daemonsets", EVENTS, WATCHED),
+    agent("list jobs", RUNNERS, "workloads"),
+    agent("watch jobs", EVENTS, WATCHED),
+    agent("list cronjobs", RUNNERS, "workloads"),
+    agent("watch cronjobs", EVENTS, WATCHED),
+    agent("list rolebindings", Need::Scopes(&["bindings"]), "who holds which role in a namespace"),
+    agent("watch rolebindings", EVENTS, WATCHED),
+    agent(
         "list clusterrolebindings",
         Need::Scopes(&["bindings"]),
         "who holds which role in the cluster",
     ),
-    reader("watch clusterrolebindings", EVENTS, WATCHED),
-    reader("list roles", Need::Enrichment("privilege"), "what roles allow"),
-    reader("watch roles", EVENTS, WATCHED),
-    reader("list clusterroles", Need::Enrichment("privilege"), "what cluster roles allow"),
-    reader("watch clusterroles", EVENTS, WATCHED),
-    reader(
+    agent("watch clusterrolebindings", EVENTS, WATCHED),
+    agent("list roles", Need::Enrichment("privilege"), "what roles allow"),
+    agent("watch roles", EVENTS, WATCHED),
+    agent("list clusterroles", Need::Enrichment("privilege"), "what cluster roles allow"),
+    agent("watch clusterroles", EVENTS, WATCHED),
+    agent(
         "list certificatesigningrequests",
         Need::Scopes(&["certificate-requests"]),
         "certificate requests",
     ),
-    reader("watch certificatesigningrequests", EVENTS, WATCHED),
-    reader(
+    agent("watch certificatesigningrequests", EVENTS, WATCHED),
+    agent(
         "list podcertificaterequests",
         Need::Scopes(&["pod-certificate-requests"]),
         "certificate requests of pods",
     ),
-    reader("watch podcertificaterequests", EVENTS, WATCHED),
-    reader(
+    agent("watch podcertificaterequests", EVENTS, WATCHED),
+    agent(
         "list secrets",
         Need::Scopes(&[TOKEN_SECRETS]),
         "metadata of legacy tokens; only where `secret_metadata` is set",
     ),
-    reader("watch secrets", EVENTS, WATCHED),
+    agent("watch secrets", EVENTS, WATCHED),
 ];
 
 pub(crate) fn permission(operation: &str) -> &str {
@@ -213,7 +213,7 @@ pub fn cluster_role(secret_metadata: bool) -> Value {
         if kind == kinds::Kind::Secrets && !secret_metadata {
             continue;
         }
-        let verbs = readers().filter_map(|permission| permission.split_once(' '));
+        let verbs = granted().filter_map(|permission| permission.split_once(' '));
         let verbs = verbs.filter(|(_, object)| *object == resource.plural);
         let verbs: BTreeSet<&str> = verbs.map(|(verb, _)| verb).collect();
         grouped.entry((resource.group, verbs)).or_default().insert(resource.plural);
@@ -227,7 +227,7 @@ pub fn cluster_role(secret_metadata: bool) -> Value {
         "verbs": ["get"],
     }));
     let paths: Vec<&str> =
-        readers().filter_map(|permission| permission.strip_prefix("get /")).collect();
+        granted().filter_map(|permission| permission.strip_prefix("get /")).collect();
     let paths: Vec<String> = paths.into_iter().map(|path| format!("/{path}")).collect();
     rules.push(json!({ "nonResourceURLs": paths, "verbs": ["get"] }));
     json!({
@@ -239,8 +239,8 @@ pub fn cluster_role(secret_metadata: bool) -> Value {
 }
 
 /// What must be granted; the rest every user may.
-fn readers() -> impl Iterator<Item = &'static str> {
-    MANIFEST.operations.iter().filter(|o| o.caller == Caller::Reader).map(|o| o.permission)
+fn granted() -> impl Iterator<Item = &'static str> {
+    MANIFEST.operations.iter().filter(|o| o.caller == Caller::Agent).map(|o| o.permission)
 }
 
 /// What `permissions.json` beside this crate holds.
@@ -303,15 +303,15 @@ mod tests {
 
     #[test]
     fn every_kind_is_listed_and_watched_and_every_permission_is_granted() {
-        let granted = cluster_role(true).to_string();
+        let role = cluster_role(true).to_string();
         for kind in kinds::Kind::ALL {
             let resource = kind.resource();
             assert!(MANIFEST.operation(resource.list).is_some(), "{}", resource.list);
             assert!(MANIFEST.operation(resource.watch).is_some(), "{}", resource.watch);
         }
-        for permission in readers() {
+        for permission in granted() {
             let object = permission.split_once(' ').unwrap().1;
-            assert!(granted.contains(&format!("\"{object}\"")), "{permission}");
+            assert!(role.contains(&format!("\"{object}\"")), "{permission}");
         }
     }
 

@@ -1,4 +1,5 @@
-//! The agent's HTTP face: whether it lives, whether it is ready, and its metrics.
+//! The agent's HTTP face: whether it lives, whether it is ready, its metrics, and the addresses to
+//! which sources send their events ([`hooks`]).
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,6 +17,8 @@ use crate::clock::Clock;
 use crate::store::Store;
 use crate::telemetry::{Metrics, Reading};
 
+pub mod hooks;
+
 /// What the routes need.
 #[derive(Clone)]
 pub struct Face {
@@ -25,6 +28,7 @@ pub struct Face {
     pub clock: Arc<dyn Clock>,
     /// Set once the scheduler runs, cleared when the agent is told to stop.
     pub is_ready: Arc<AtomicBool>,
+    pub hooks: Arc<hooks::Hooks>,
 }
 
 /// Serves until `cancel`.
@@ -48,6 +52,7 @@ fn routes(face: Face) -> Router {
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
+        .merge(hooks::routes())
         .with_state(face)
 }
 

@@ -243,6 +243,8 @@ pub trait Store: Send + Sync {
 
     /// Fingerprints of a scope's present records, sorted by key.
     async fn known(&self, source: &str, scope: &Scope) -> Result<Vec<Known>>;
+    /// Number of a scope's present records.
+    async fn count_in_scope(&self, source: &str, scope: &Scope) -> Result<u64>;
     async fn records_by_row(&self, rows: &[i64]) -> Result<Vec<Record>>;
     /// Present records by id; ids that are not there are left out.
     async fn records(&self, ids: &[RecordId]) -> Result<Vec<Record>>;

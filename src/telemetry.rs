@@ -43,6 +43,9 @@ type Labels = Vec<(&'static str, String)>;
 pub struct Metrics {
     scans: Family<Labels, Counter>,
     scan_seconds: Mutex<BTreeMap<String, f64>>,
+    hints: Family<Labels, Counter>,
+    refreshes: Family<Labels, Counter>,
+    feed_ends: Family<Labels, Counter>,
     deliveries: Arc<Counters>,
 }
 
@@ -59,6 +62,19 @@ impl Observer for Metrics {
 
     fn failed(&self, source: &str, _error: &EngineError) {
         self.count_scan(source, "failed");
+    }
+
+    fn hinted(&self, source: &str, count: u64) {
+        self.hints.get_or_create(&vec![("source", source.to_owned())]).inc_by(count);
+    }
+
+    fn refreshed(&self, source: &str, outcome: &'static str) {
+        let labels = vec![("source", source.to_owned()), ("outcome", outcome.to_owned())];
+        self.refreshes.get_or_create(&labels).inc();
+    }
+
+    fn feed_ended(&self, source: &str) {
+        self.feed_ends.get_or_create(&vec![("source", source.to_owned())]).inc();
     }
 }
 
@@ -105,6 +121,13 @@ impl Metrics {
     pub fn render(&self, reading: &Reading, now: Timestamp) -> String {
         let mut registry = Registry::with_prefix("headcount");
         registry.register("scans", "Scans that ended, by outcome", self.scans.clone());
+        registry.register("hints", "Hints that came in", self.hints.clone());
+        registry.register(
+            "hint_refreshes",
+            "Scopes re-read for hints: their subjects, the whole, or not yet or not at all",
+            self.refreshes.clone(),
+        );
+        registry.register("feed_ends", "Times that a feed of hints ended", self.feed_ends.clone());
         self.register_build(&mut registry);
         self.register_scans(&mut registry, reading);
         register_inventory(&mut registry, reading);

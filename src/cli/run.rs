@@ -11,11 +11,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::session::Session;
 use super::{Exit, Globals};
+use crate::api::hooks::Hooks;
 use crate::api::{self, Face};
 use crate::clock::{Clock, SystemClock};
 use crate::deliver::{Deliverer, Pace};
 use crate::registry;
-use crate::scan::agent::{self, Scheduled};
+use crate::scan::agent::{self, Inbox, Scheduled};
 use crate::scan::{Engine, Settings};
 use crate::telemetry::Metrics;
 
@@ -63,18 +64,23 @@ pub async fn run(_args: &RunArgs, globals: &Globals) -> anyhow::Result<Exit> {
         Deliverer::new(Arc::clone(&session.store), sinks, Arc::clone(&clock), Pace::default());
     let metrics = Arc::new(Metrics::counting(deliverer.counters()));
     let is_ready = Arc::new(AtomicBool::new(true));
+    let sources: Vec<_> = sources.into_iter().map(|s| (s, Inbox::default())).collect();
+    let hooks = sources.iter().map(|(s, inbox)| (s.source.clone(), inbox.hints.clone()));
+    let hooks = Arc::new(Hooks::new(Arc::clone(&engine), hooks));
+    let n_sources = sources.len();
     let face = Face {
         store: Arc::clone(&session.store),
         metrics: Arc::clone(&metrics),
         sinks: sink_names,
         clock,
         is_ready: Arc::clone(&is_ready),
+        hooks,
     };
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         data_dir = %session.config.data_dir.display(),
         listen = %listener.local_addr().unwrap_or(address),
-        sources = sources.len(),
+        sources = n_sources,
         "headcount is running"
     );
 

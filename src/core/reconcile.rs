@@ -250,6 +250,18 @@ impl Reading {
         }
     }
 
+    /// Finds that wait to be taken.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.changed.len() + self.used.len()
+    }
+
+    /// Hands out what was found so far: changed observations, and those whose use moved. What was
+    /// seen stays noted.
+    pub fn take(&mut self) -> (Vec<Observation>, Vec<Observation>) {
+        (std::mem::take(&mut self.changed), std::mem::take(&mut self.used))
+    }
+
     /// Ends the reading. Changed observations come out in id order, whatever order they came in.
     #[must_use]
     pub fn finish(mut self) -> Found {

@@ -3,11 +3,10 @@
 //! The cron scheduler only ticks, in UTC. What it does not promise is done here: one scan of a
 //! source at a time (ticks that come meanwhile fall together into one), jitter, and an orderly end.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use headcount_sdk::{Hints, Scope};
+use headcount_sdk::{Hinted, Hints};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
@@ -19,11 +18,7 @@ use super::{EngineError, ScanReport, Silent, Source};
 /// How often verdicts that time alone can change are looked at.
 const DUE_EVERY: Duration = Duration::from_secs(60);
 
-/// How long hints are gathered before they are acted on; a burst on one subject costs one read.
-const DEBOUNCE: Duration = Duration::from_millis(250);
-
-/// Hints that may wait; more than this are dropped, and the next scan finds the same.
-const HINTS: usize = 10_000;
+mod hints;
 
 /// A source and when to scan it.
 #[derive(Clone)]
@@ -35,10 +30,29 @@ pub struct Scheduled {
     pub jitter: Duration,
 }
 
-/// Told of every scan that ended, for metrics.
+/// Told of what goes on, for metrics.
 pub trait Observer: Send + Sync {
     fn scanned(&self, report: &ScanReport);
     fn failed(&self, source: &str, error: &EngineError);
+    /// So many hints came in.
+    fn hinted(&self, _source: &str, _count: u64) {}
+    /// Hints on one scope were acted on.
+    fn refreshed(&self, _source: &str, _outcome: &'static str) {}
+    fn feed_ended(&self, _source: &str) {}
+}
+
+/// Where one source's hints are put, by its own feed and by messages from outside.
+#[derive(Debug)]
+pub struct Inbox {
+    pub hints: Hints,
+    queue: mpsc::Receiver<Hinted>,
+}
+
+impl Default for Inbox {
+    fn default() -> Self {
+        let (hints, queue) = Hints::queue(hints::QUEUE);
+        Self { hints, queue }
+    }
 }
 
 /// Scans every source at once and then on its schedule, until `cancel`.
@@ -47,16 +61,17 @@ pub trait Observer: Send + Sync {
 /// committed stays.
 pub async fn run(
     engine: Arc<Engine>,
-    sources: Vec<Scheduled>,
+    sources: Vec<(Scheduled, Inbox)>,
     observer: Arc<dyn Observer>,
     cancel: CancellationToken,
 ) -> Result<(), JobSchedulerError> {
     let mut scheduler = JobScheduler::new().await?;
     let mut tasks = JoinSet::new();
-    for scheduled in &sources {
+    let mut all = Vec::with_capacity(sources.len());
+    for (scheduled, inbox) in sources {
         // One waiting activation is enough: it reads everything anyway.
         let (activate, activations) = mpsc::channel(1);
-        scheduler.add(ticking(scheduled, activate.clone())?).await?;
+        scheduler.add(ticking(&scheduled, activate.clone())?).await?;
         // The scan at the start; a full channel means that one is waiting already.
         let _ = activate.try_send(());
         tasks.spawn(scan_on_activation(
@@ -66,9 +81,20 @@ pub async fn run(
             Arc::clone(&observer),
             cancel.clone(),
         ));
-        tasks.spawn(follow_hints(Arc::clone(&engine), scheduled.source.clone(), cancel.clone()));
+        let Inbox { hints, queue } = inbox;
+        let source = scheduled.source.clone();
+        {
+            let (engine, observer, cancel) = (engine.clone(), observer.clone(), cancel.clone());
+            let source = source.clone();
+            tasks.spawn(async move {
+                hints::feed(&engine, &source, hints, &*observer, &cancel).await;
+            });
+        }
+        let (engine, observer, cancel) = (engine.clone(), observer.clone(), cancel.clone());
+        tasks.spawn(hints::follow(engine, source, queue, observer, cancel));
+        all.push(scheduled);
     }
-    tasks.spawn(judge_when_due(Arc::clone(&engine), sources, cancel.clone()));
+    tasks.spawn(judge_when_due(Arc::clone(&engine), all, cancel.clone()));
     scheduler.start().await?;
     cancel.cancelled().await;
     scheduler.shutdown().await?;
@@ -130,57 +156,9 @@ fn log_scan(report: &ScanReport) {
         appeared = report.scopes.iter().map(|s| s.appeared).sum::<u64>(),
         changed = report.scopes.iter().map(|s| s.changed).sum::<u64>(),
         disappeared = report.scopes.iter().map(|s| s.disappeared).sum::<u64>(),
-        transitions = report.transitions().count(),
+        transitions = report.transitions(),
         "scan finished"
     );
-}
-
-/// Acts on the connector's hints. Those that come together are gathered, so that ten events on
-/// one subject cost one read.
-async fn follow_hints(engine: Arc<Engine>, source: Source, cancel: CancellationToken) {
-    let (sender, mut queue) = Hints::queue(HINTS);
-    let cx = engine.feed_context(&source);
-    let feed = {
-        let (source, cancel) = (source.clone(), cancel.clone());
-        async move {
-            let ended = cancel.run_until_cancelled(source.connector.feed(&cx, sender)).await;
-            if let Some(Err(error)) = ended {
-                tracing::warn!(
-                    source = source.name, %error,
-                    "the feed of hints ended; scans go on by schedule"
-                );
-            }
-        }
-    };
-    let follow = async {
-        while let Some(first) = queue.recv().await {
-            let mut gathered = vec![first];
-            tokio::time::sleep(DEBOUNCE).await;
-            while let Ok(more) = queue.try_recv() {
-                gathered.push(more);
-            }
-            let mut dirty: BTreeMap<Scope, BTreeSet<String>> = BTreeMap::new();
-            for hint in gathered.iter().flat_map(|hinted| &hinted.hints) {
-                dirty.entry(hint.scope.clone()).or_default().insert(hint.subject.clone());
-            }
-            for (scope, subjects) in &dirty {
-                refresh(&engine, &source, scope, subjects).await;
-            }
-        }
-    };
-    tokio::join!(feed, async {
-        cancel.run_until_cancelled(follow).await;
-    });
-}
-
-async fn refresh(engine: &Engine, source: &Source, scope: &Scope, subjects: &BTreeSet<String>) {
-    match engine.refresh(source, scope, subjects).await {
-        Ok(_) | Err(EngineError::Interrupted) => {}
-        Err(error) => tracing::warn!(
-            source = source.name, scope = %scope, %error,
-            "a hint was not acted on; the next scan finds the same"
-        ),
-    }
 }
 
 async fn judge_when_due(engine: Arc<Engine>, sources: Vec<Scheduled>, cancel: CancellationToken) {

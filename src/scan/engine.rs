@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::StreamExt as _;
-use headcount_core::findings::Transition;
 use headcount_core::inventory::{MassRemoval, ScopeState};
 use headcount_core::reconcile::{Disappeared, Found, Reading};
 use headcount_core::rules::RuleConfig;
@@ -22,6 +21,9 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use self::cache::StoredCache;
+use self::commit::Finds;
+use self::pile::Pile;
+use self::younger::Younger;
 use super::ledger::{Ending, Ledger, Place};
 use super::{EngineError, Progress, ScanReport, ScopeReport, Settings, Source};
 use crate::clock::Clock;
@@ -29,6 +31,9 @@ use crate::deliver::payload::BaselineSummary;
 use crate::store::{SourceState, Store};
 
 mod cache;
+mod commit;
+pub(super) mod pile;
+mod younger;
 
 /// Records judged again per commit when only time has passed.
 const DUE_BATCH: u32 = 1_000;
@@ -40,6 +45,8 @@ pub struct Engine {
     cancel: CancellationToken,
     /// Tells apart scans that begin in the same millisecond.
     scans: AtomicU64,
+    younger: Younger,
+    committing: tokio::sync::Mutex<()>,
 }
 
 /// One scan as it goes on.
@@ -47,12 +54,26 @@ struct Run<'a> {
     source: &'a Source,
     scan: String,
     is_baseline: bool,
+    /// Whether a hint asked for it, and not the schedule.
+    is_hinted: bool,
     progress: &'a dyn Progress,
+}
+
+/// What became of hints on one scope.
+#[derive(Debug)]
+pub enum Refreshed {
+    /// The subjects were read again.
+    Subjects(ScopeReport),
+    /// The whole scope was read.
+    Whole(ScopeReport),
+    /// The connector cannot read these subjects alone: the whole scope should be read.
+    WantsWhole,
+    Failed(ScanError),
 }
 
 /// One reading of one scope.
 struct Read {
-    found: Found,
+    finds: Finds,
     outcome: Result<Complete, ScanError>,
 }
 
@@ -65,7 +86,15 @@ impl Engine {
         cancel: CancellationToken,
     ) -> Self {
         let ledger = Ledger::new(Arc::clone(&store), settings);
-        Self { store, ledger, clock, cancel, scans: AtomicU64::new(0) }
+        Self {
+            store,
+            ledger,
+            clock,
+            cancel,
+            scans: AtomicU64::new(0),
+            younger: Younger::default(),
+            committing: tokio::sync::Mutex::default(),
+        }
     }
 
     #[must_use]
@@ -91,6 +120,7 @@ impl Engine {
             source,
             scan: self.scan_id(started_at),
             is_baseline: state.baselined_at.is_none(),
+            is_hinted: false,
             progress,
         };
         let mut report = ScanReport {
@@ -101,7 +131,7 @@ impl Engine {
             is_baseline: run.is_baseline,
             scopes: Vec::new(),
             unreachable: None,
-            due: Vec::new(),
+            due: 0,
         };
         let cx = self.context(source, &run.scan, Priority::Scan);
         match self.interruptible(source.connector.scopes(&cx)).await? {
@@ -114,17 +144,22 @@ impl Engine {
         Ok(report)
     }
 
-    /// Re-reads what hints name in one scope, and commits it like any reading.
+    /// Re-reads what hints name in one scope, and commits it like any reading. A hint on the scope
+    /// itself reads all of it.
     pub async fn refresh(
         &self,
         source: &Source,
         scope: &Scope,
         subjects: &BTreeSet<String>,
-    ) -> Result<ScopeReport, EngineError> {
+    ) -> Result<Refreshed, EngineError> {
         let states = self.store.source_states().await?;
         let is_baseline = !states.iter().any(|s| s.name == source.name && s.baselined_at.is_some());
         let scan = self.scan_id(self.clock.now());
         let cx = self.context(source, &scan, Priority::Hint);
+        let run = Run { source, scan, is_baseline, is_hinted: true, progress: &super::Silent };
+        if subjects.contains("") {
+            return Ok(Refreshed::Whole(self.read_scope(&run, &cx, scope).await?));
+        }
         let known = self.store.known(&source.name, scope).await?;
         let mut reading = Reading::of(known);
         let outcome = {
@@ -132,32 +167,38 @@ impl Engine {
             let recorder = Recorder::new(scope.clone(), &mut sink);
             self.interruptible(source.connector.refresh(&cx, scope, subjects, recorder)).await?
         };
-        let found = reading.finish();
-        let run = Run { source, scan, is_baseline, progress: &super::Silent };
+        let finds = Finds { found: reading.finish(), pile: Pile::default() };
         match outcome {
             Ok(proof) => {
-                let gone = self.proven_gone(&found, &proof).await?;
-                self.commit(&run, scope, found, Ending::Refreshed { gone }).await
+                let gone = self.proven_gone(&finds.found, &proof).await?;
+                let ending = Ending::Refreshed { gone };
+                Ok(Refreshed::Subjects(self.commit(&run, scope, finds, ending).await?))
             }
-            Err(ScanError::NotSupported { .. }) => self.read_scope(&run, &cx, scope).await,
-            Err(error) => self.commit(&run, scope, found, Ending::Failed(&error)).await,
+            Err(ScanError::NotSupported { .. }) => Ok(Refreshed::WantsWhole),
+            // A permission that is gone is news about the scope; a call that failed is not, because
+            // its last complete reading stands.
+            Err(error @ ScanError::Denied { .. }) => {
+                self.commit(&run, scope, finds, Ending::Failed(&error)).await?;
+                Ok(Refreshed::Failed(error))
+            }
+            Err(error) => Ok(Refreshed::Failed(error)),
         }
     }
 
     /// Judges the records of a source whose verdicts time alone may have changed.
-    pub async fn judge_due(&self, source: &Source) -> Result<Vec<Transition>, EngineError> {
+    pub async fn judge_due(&self, source: &Source) -> Result<u64, EngineError> {
         let states = self.store.source_states().await?;
         let is_baseline = !states.iter().any(|s| s.name == source.name && s.baselined_at.is_some());
         let scan = self.scan_id(self.clock.now());
-        let mut transitions = Vec::new();
+        let mut transitions = 0;
         loop {
             let place =
                 Place { source: &source.name, scan: &scan, now: self.clock.now(), is_baseline };
             let (judged, more) = self.ledger.commit_due(place, DUE_BATCH).await?;
-            transitions.extend(more);
+            transitions += more;
             if judged < u64::from(DUE_BATCH) {
                 let place = Place { now: self.clock.now(), ..place };
-                transitions.extend(self.ledger.commit_scopes_due(place).await?);
+                transitions += self.ledger.commit_scopes_due(place).await?;
                 return Ok(transitions);
             }
             if self.cancel.is_cancelled() {
@@ -303,6 +344,8 @@ impl Engine {
         run: &Run<'_>,
         scopes: Vec<Scope>,
     ) -> Result<Vec<ScopeReport>, EngineError> {
+        let place = scopes.first().map(|scope| scope.place.clone()).unwrap_or_default();
+        let _reading = self.younger.watch(&run.source.name, &place);
         // One memo per place: its bulk answers are dropped when the place is done.
         let cx = self.context(run.source, &run.scan, Priority::Scan);
         let mut reports = Vec::with_capacity(scopes.len());
@@ -356,8 +399,8 @@ impl Engine {
         report: &mut ScanReport,
     ) -> Result<(), EngineError> {
         let known = self.store.known(&run.source.name, scope).await?;
-        let found = Reading::of(known).finish();
-        report.scopes.push(self.commit(run, scope, found, Ending::Failed(error)).await?);
+        let finds = Finds { found: Reading::of(known).finish(), pile: Pile::default() };
+        report.scopes.push(self.commit(run, scope, finds, Ending::Failed(error)).await?);
         Ok(())
     }
 
@@ -367,7 +410,7 @@ impl Engine {
         cx: &ScanContext,
         scope: &Scope,
     ) -> Result<ScopeReport, EngineError> {
-        let Read { found, outcome } = self.read(run.source, cx, scope).await?;
+        let Read { finds, outcome } = self.read(run.source, cx, scope).await?;
         let proof = match outcome {
             Ok(proof) => proof,
             Err(error) => {
@@ -376,13 +419,13 @@ impl Engine {
                     "the scope was not read to its end; what is known of it stays"
                 );
                 let ending = Ending::Failed(&error);
-                return self.commit(run, scope, found, ending).await;
+                return self.commit(run, scope, finds, ending).await;
             }
         };
-        let gone = self.proven_gone(&found, &proof).await?;
-        if !self.settings().brake.holds(gone.len() as u64, found.known) {
+        let gone = self.proven_gone(&finds.found, &proof).await?;
+        if !self.settings().brake.holds(gone.len() as u64, finds.found.known) {
             let ending = Ending::Read { proof: &proof, gone, mass_removal: None };
-            return self.commit(run, scope, found, ending).await;
+            return self.commit(run, scope, finds, ending).await;
         }
         self.confirm(run, cx, scope, &gone).await
     }
@@ -401,16 +444,16 @@ impl Engine {
             "the brake holds a removal; reading the scope again"
         );
         let again = ScanContext { memo: Memo::default(), pass: Pass::Confirming, ..cx.clone() };
-        let Read { found, outcome } = self.read(run.source, &again, scope).await?;
-        let known = found.known;
+        let Read { finds, outcome } = self.read(run.source, &again, scope).await?;
+        let known = finds.found.known;
         let proof = match outcome {
             Ok(proof) => proof,
             Err(error) => {
                 let ending = Ending::Failed(&error);
-                return self.commit(run, scope, found, ending).await;
+                return self.commit(run, scope, finds, ending).await;
             }
         };
-        let second = self.proven_gone(&found, &proof).await?;
+        let second = self.proven_gone(&finds.found, &proof).await?;
         let agrees = second.len() == first.len() && second.iter().all(|g| first.contains(g));
         let is_held = self.settings().brake.holds(second.len() as u64, known);
         let ending = if agrees {
@@ -422,7 +465,7 @@ impl Engine {
             // The first reading was the odd one out: the second alone needs no brake.
             Ending::Read { proof: &proof, gone: second, mass_removal: None }
         };
-        self.commit(run, scope, found, ending).await
+        self.commit(run, scope, finds, ending).await
     }
 
     async fn read(
@@ -432,8 +475,12 @@ impl Engine {
         scope: &Scope,
     ) -> Result<Read, EngineError> {
         let mut reading = Reading::of(self.store.known(&source.name, scope).await?);
+        let mut pile = Pile::default();
         let outcome = {
-            let mut sink = |observation: Observation| reading.accept(observation);
+            let mut sink = |observation: Observation| {
+                reading.accept(observation);
+                pile.relieve(&mut reading);
+            };
             let recorder = Recorder::new(scope.clone(), &mut sink);
             let deadline = SCOPE_DEADLINE.unsigned_abs();
             let observed =
@@ -446,7 +493,7 @@ impl Engine {
                 }),
             }
         };
-        Ok(Read { found: reading.finish(), outcome })
+        Ok(Read { finds: Finds { found: reading.finish(), pile }, outcome })
     }
 
     async fn proven_gone(
@@ -462,37 +509,6 @@ impl Engine {
             .map(|record| record.observation)
             .collect();
         Ok(Found::proven_gone(&unseen, proof))
-    }
-
-    async fn commit(
-        &self,
-        run: &Run<'_>,
-        scope: &Scope,
-        found: Found,
-        ending: Ending<'_>,
-    ) -> Result<ScopeReport, EngineError> {
-        let place = Place {
-            source: &run.source.name,
-            scan: &run.scan,
-            now: self.clock.now(),
-            is_baseline: run.is_baseline,
-        };
-        let done = self.ledger.commit_reading(place, scope, found, ending).await?;
-        Ok(ScopeReport {
-            scope: scope.clone(),
-            coverage: done.state.coverage,
-            records: done.state.records,
-            appeared: done.appeared,
-            changed: done.changed,
-            disappeared: done.disappeared,
-            degraded: done
-                .state
-                .degradations
-                .iter()
-                .map(|d| format!("{}: {}", d.field, d.error))
-                .collect(),
-            transitions: done.transitions,
-        })
     }
 
     async fn interruptible<T>(&self, work: impl Future<Output = T>) -> Result<T, EngineError> {

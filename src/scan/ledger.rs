@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use headcount_core::findings::{self, Transition};
 use headcount_core::inventory::{MassRemoval, Origin, Outcome, Record, ScopeState};
-use headcount_core::reconcile::{self, Change, Disappeared, Drift, Found};
+use headcount_core::reconcile::{self, Change, Disappeared, Drift};
 use headcount_core::rules;
 use headcount_sdk::{Complete, Extent, Observation, RecordId, ScanError, Scope};
 use jiff::Timestamp;
@@ -18,6 +18,7 @@ use tokio::sync::{Mutex, Notify};
 
 use self::draft::{Counts, Draft, Rendered, changed_record};
 use super::Settings;
+use super::engine::pile::Block;
 use crate::deliver::payload::{self, Envelope};
 use crate::store::{Commit, Event, Result, SourceState, Store, Used};
 
@@ -73,10 +74,17 @@ pub enum Ending<'a> {
 #[derive(Debug)]
 pub struct Committed {
     pub state: ScopeState,
+    pub counts: Done,
+    pub disappeared: u64,
+}
+
+/// What the records of one commit did.
+#[derive(Clone, Copy, Debug)]
+pub struct Done {
     pub appeared: u64,
     pub changed: u64,
-    pub disappeared: u64,
-    pub transitions: Vec<Transition>,
+    /// Steps that findings took.
+    pub transitions: u64,
 }
 
 pub struct Ledger {
@@ -112,64 +120,78 @@ impl Ledger {
         &self.settings
     }
 
-    /// Commits one reading of one scope.
-    pub async fn commit_reading(
+    /// Commits a part of one reading. Nothing is said of the scope until the reading's last commit.
+    pub(super) async fn commit_block(
         &self,
         place: Place<'_>,
         scope: &Scope,
-        found: Found,
+        block: Block,
+        ending: &Ending<'_>,
+    ) -> Result<Done> {
+        let _writer = self.writer.lock().await;
+        let prior = self.prior_state(place, scope).await?;
+        let mut draft = self.draft(place, &prior, ending);
+        let gone = ending.gone();
+        let counts = self.write_records(&mut draft, &prior, scope, block.changed, gone).await?;
+        self.write_usage(&mut draft, block.used).await?;
+        self.judge_touched(&mut draft).await?;
+        Ok(counts.done(self.finish(draft).await?))
+    }
+
+    /// Commits the last part of one reading of one scope, and what the reading means for it.
+    pub(super) async fn commit_reading(
+        &self,
+        place: Place<'_>,
+        scope: &Scope,
+        block: Block,
         ending: Ending<'_>,
     ) -> Result<Committed> {
         let _writer = self.writer.lock().await;
         let prior = self.prior_state(place, scope).await?;
-        // What a sweep finds little by little after the first scan goes out at once: no summary
-        // will tell of it.
-        let is_swept = prior.is_swept || ending.is_sweep();
-        let is_baseline = place.is_baseline || (prior.baselined_at.is_none() && !is_swept);
-        let mut draft = Draft::new(place, is_baseline);
-        if self.settings.emit_baseline {
-            draft.quiet = false;
-        }
-
+        let mut draft = self.draft(place, &prior, &ending);
         let gone = ending.gone();
-        let counts = self.write_records(&mut draft, &prior, scope, found.changed, &gone).await?;
-        self.write_usage(&mut draft, found.used).await?;
-        self.remove(&mut draft, scope, &gone).await?;
+        let counts = self.write_records(&mut draft, &prior, scope, block.changed, gone).await?;
+        self.write_usage(&mut draft, block.used).await?;
+        self.remove(&mut draft, scope, gone).await?;
         self.judge_touched(&mut draft).await?;
 
-        let held = (found.known + counts.appeared).saturating_sub(gone.len() as u64);
+        // Counted in the store: hints may have changed the scope since the reading began.
+        let before = self.store.count_in_scope(place.source, scope).await?;
+        let disappeared = draft.commit.removed.len() as u64;
+        let held = (before + counts.appeared + counts.moved_in).saturating_sub(disappeared);
         let state = match ending.outcome() {
             None => ScopeState { records: held, ..prior },
             Some(outcome) => prior.after(outcome, held, place.now),
         };
         self.judge_scope(&mut draft, &state).await?;
         draft.commit.scope = Some(state.clone());
+        let counts = counts.done(self.finish(draft).await?);
+        Ok(Committed { state, counts, disappeared })
+    }
 
-        let transitions = self.finish(draft).await?;
-        Ok(Committed {
-            state,
-            appeared: counts.appeared,
-            changed: counts.changed,
-            disappeared: gone.len() as u64,
-            transitions,
-        })
+    fn draft<'a>(&self, place: Place<'a>, prior: &ScopeState, ending: &Ending<'_>) -> Draft<'a> {
+        // What a sweep finds little by little after the first scan goes out at once: no summary
+        // will tell of it.
+        let is_swept = prior.is_swept || ending.is_sweep();
+        let is_baseline = place.is_baseline || (prior.baselined_at.is_none() && !is_swept);
+        Draft::new(place, is_baseline && !self.settings.emit_baseline)
     }
 
     /// Judges the records whose verdicts time alone may have changed.
-    pub async fn commit_due(&self, place: Place<'_>, limit: u32) -> Result<(u64, Vec<Transition>)> {
+    pub async fn commit_due(&self, place: Place<'_>, limit: u32) -> Result<(u64, u64)> {
         let _writer = self.writer.lock().await;
         let due = self.store.due(place.source, place.now, limit).await?;
         let mut draft = Draft::new(place, place.is_baseline && !self.settings.emit_baseline);
         let n_due = due.len() as u64;
         if due.is_empty() {
-            return Ok((0, Vec::new()));
+            return Ok((0, 0));
         }
         self.judge(&mut draft, due).await?;
         Ok((n_due, self.finish(draft).await?))
     }
 
     /// Judges the scopes whose verdict time alone may change: those that lost many records.
-    pub async fn commit_scopes_due(&self, place: Place<'_>) -> Result<Vec<Transition>> {
+    pub async fn commit_scopes_due(&self, place: Place<'_>) -> Result<u64> {
         let _writer = self.writer.lock().await;
         let mut draft = Draft::new(place, false);
         let states = self.store.scope_states(Some(place.source)).await?;
@@ -177,7 +199,7 @@ impl Ledger {
             self.judge_scope(&mut draft, state).await?;
         }
         if draft.rendered.is_empty() {
-            return Ok(Vec::new());
+            return Ok(0);
         }
         self.finish(draft).await
     }
@@ -250,6 +272,9 @@ impl Ledger {
             let (record, change) = if let Some(old) = known.remove(&id) {
                 // A place may have been read under another source's name before.
                 let source = draft.place.source.to_owned();
+                if old.source != source || old.scope != *scope {
+                    counts.moved_in += 1;
+                }
                 let old = Record { source, scope: scope.clone(), ..old };
                 changed_record(old, observation, draft.place.now)
             } else if let Some(old) = returned.remove(&id) {
@@ -368,22 +393,20 @@ impl Ledger {
         Ok(())
     }
 
-    /// Renders the events and writes everything.
-    async fn finish(&self, draft: Draft<'_>) -> Result<Vec<Transition>> {
+    /// Renders the events and writes everything; returns the number of transitions.
+    async fn finish(&self, draft: Draft<'_>) -> Result<u64> {
         let Draft { place, quiet, mut commit, rendered, .. } = draft;
         let mut sequence = self.store.next_sequence().await?;
-        let mut transitions = Vec::with_capacity(rendered.len());
         for (transition, about) in rendered {
             if !quiet {
                 commit.events.push(self.event(place, sequence, &transition, &about));
                 sequence += 1;
             }
-            transitions.push(transition);
+            commit.transitions.push(transition);
         }
-        commit.transitions.clone_from(&transitions);
         commit.sinks.clone_from(&self.settings.sinks);
         self.write(&commit).await?;
-        Ok(transitions)
+        Ok(commit.transitions.len() as u64)
     }
 
     fn event(
@@ -404,10 +427,18 @@ impl Ledger {
 }
 
 impl Ending<'_> {
-    fn gone(&self) -> Vec<Disappeared> {
+    /// What is proven gone, where anything may be.
+    pub(super) fn gone_mut(&mut self) -> Option<&mut Vec<Disappeared>> {
         match self {
-            Self::Read { gone, .. } | Self::Refreshed { gone } => gone.clone(),
-            Self::Held { .. } | Self::Failed(_) => Vec::new(),
+            Self::Read { gone, .. } | Self::Refreshed { gone } => Some(gone),
+            Self::Held { .. } | Self::Failed(_) => None,
+        }
+    }
+
+    fn gone(&self) -> &[Disappeared] {
+        match self {
+            Self::Read { gone, .. } | Self::Refreshed { gone } => gone,
+            Self::Held { .. } | Self::Failed(_) => &[],
         }
     }
 }

@@ -14,10 +14,14 @@ use headcount_sdk::{
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
+use super::engine::Refreshed;
 use super::*;
 use crate::clock::{Clock as _, ManualClock};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{FindingFilter, RecordFilter, Store};
+
+mod events;
+mod large;
 
 const PLACE: &str = "test:1";
 
@@ -32,6 +36,8 @@ struct Script {
     unreachable: Mutex<Option<ScanError>>,
     /// What a refresh sees of the record that the hint names; `None` = refresh is not supported.
     refreshed: Mutex<Option<Vec<Observation>>>,
+    /// How every refresh fails.
+    refused: Mutex<Option<ScanError>>,
     readings: Mutex<u32>,
 }
 
@@ -87,6 +93,9 @@ impl Connector for Script {
         subjects: &BTreeSet<String>,
         mut recorder: Recorder<'_>,
     ) -> Result<Complete, ScanError> {
+        if let Some(error) = self.refused.lock().unwrap().clone() {
+            return Err(error);
+        }
         let Some(seen) = self.refreshed.lock().unwrap().clone() else {
             let reason = "not scripted".to_owned();
             return Err(ScanError::NotSupported { operation: "refresh".to_owned(), reason });
@@ -210,6 +219,10 @@ fn key(id: &str, parent: &str) -> Observation {
     key
 }
 
+fn unavailable() -> ScanError {
+    ScanError::Unavailable { operation: "t:Get".to_owned(), reason: "busy".to_owned() }
+}
+
 fn denied() -> ScanError {
     ScanError::Denied { operation: "t:List".to_owned(), permission: "t:List".to_owned() }
 }
@@ -241,7 +254,7 @@ async fn an_unchanged_scan_writes_no_version_and_no_event() {
     world.scan().await;
     let before = world.store.next_sequence().await.unwrap();
     let report = world.scan().await;
-    assert_eq!(report.transitions().count(), 0);
+    assert_eq!(report.transitions(), 0);
     assert_eq!(world.store.next_sequence().await.unwrap(), before);
     let versions = world.store.versions(&RecordId::new(PLACE, "user", "1")).await.unwrap();
     assert_eq!(versions.len(), 1);
@@ -381,7 +394,7 @@ async fn time_alone_makes_a_credential_stale() {
     assert!(world.open().await.is_empty());
     world.clock.advance(SignedDuration::from_hours(24 * 120));
     let transitions = world.engine.judge_due(&world.source).await.unwrap();
-    assert!(!transitions.is_empty(), "no scan ran, and the verdict changed all the same");
+    assert!(transitions > 0, "no scan ran, and the verdict changed all the same");
     let open = world.open().await;
     assert!(open.contains(&("stale-credential".to_owned(), "AK1".to_owned())));
     assert!(open.contains(&("stale-identity".to_owned(), "ci".to_owned())));
@@ -506,10 +519,13 @@ async fn the_schedule_scans_again_and_again_and_survives_a_failing_source() {
     world.answers("users", Ok(vec![user("1", "ci")]));
     let broken = Arc::new(Script::default());
     *broken.unreachable.lock().unwrap() = Some(denied());
-    let every_second = |name: &str, connector: Arc<dyn Connector>| agent::Scheduled {
-        source: Source { name: name.to_owned(), connector },
-        schedule: "* * * * * *".to_owned(),
-        jitter: std::time::Duration::ZERO,
+    let every_second = |name: &str, connector: Arc<dyn Connector>| {
+        let scheduled = agent::Scheduled {
+            source: Source { name: name.to_owned(), connector },
+            schedule: "* * * * * *".to_owned(),
+            jitter: std::time::Duration::ZERO,
+        };
+        (scheduled, agent::Inbox::default())
     };
     let sources = vec![
         every_second("broken", broken),
@@ -540,7 +556,9 @@ async fn a_hint_becomes_a_finding_without_a_scan_and_proves_absence_for_its_subj
     world.scan().await;
     let refresh = async |subject: &str| {
         let subjects = BTreeSet::from([subject.to_owned()]);
-        world.engine.refresh(&world.source, &scope("users"), &subjects).await.unwrap()
+        let done = world.engine.refresh(&world.source, &scope("users"), &subjects).await.unwrap();
+        let Refreshed::Subjects(report) = done else { panic!("{done:?}") };
+        report
     };
 
     *world.script.refreshed.lock().unwrap() = Some(vec![user("3", "made-just-now")]);
@@ -555,13 +573,17 @@ async fn a_hint_becomes_a_finding_without_a_scan_and_proves_absence_for_its_subj
 }
 
 #[tokio::test]
-async fn a_hint_to_a_connector_without_refresh_reads_the_whole_scope() {
+async fn a_hint_to_a_connector_without_refresh_asks_for_the_whole_scope() {
     let world = World::new().await;
     world.answers("users", Ok(vec![user("1", "ci")]));
     world.scan().await;
     world.answers("users", Ok(vec![user("1", "ci"), user("2", "cd")]));
-    let subjects = BTreeSet::from(["2".to_owned()]);
-    let report = world.engine.refresh(&world.source, &scope("users"), &subjects).await.unwrap();
+    let refresh = async |subject: &str| {
+        let subjects = BTreeSet::from([subject.to_owned()]);
+        world.engine.refresh(&world.source, &scope("users"), &subjects).await.unwrap()
+    };
+    assert!(matches!(refresh("2").await, Refreshed::WantsWhole));
+    let Refreshed::Whole(report) = refresh("").await else { panic!("the scope was not read") };
     assert_eq!(report.appeared, 1);
     assert!(world.open().await.contains(&("new-identity".to_owned(), "cd".to_owned())));
 }

@@ -140,6 +140,12 @@ impl Store for SqliteStore {
         neighbourhood::known(&mut tx, source, scope).await.map_err(during(action))
     }
 
+    async fn count_in_scope(&self, source: &str, scope: &Scope) -> Result<u64> {
+        let action = "read the fingerprints of a scope";
+        let mut tx = self.read(action).await?;
+        neighbourhood::count(&mut tx, source, scope).await.map_err(during(action))
+    }
+
     async fn records_by_row(&self, rows: &[i64]) -> Result<Vec<Record>> {
         let action = "read records";
         let mut tx = self.read(action).await?;

@@ -99,8 +99,21 @@ impl fmt::Display for Scope {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Hint {
     pub scope: Scope,
-    /// The vendor's name or id of the subject, as the event gave it.
+    /// The vendor's name or id of the subject, as the event gave it. Empty: all of the scope.
     pub subject: String,
+}
+
+impl Hint {
+    #[must_use]
+    pub fn new(scope: Scope, subject: &str) -> Self {
+        Self { scope, subject: subject.to_owned() }
+    }
+
+    /// A mark on everything in the scope: it is read whole, and not too often.
+    #[must_use]
+    pub const fn whole(scope: Scope) -> Self {
+        Self { scope, subject: String::new() }
+    }
 }
 
 /// Where a feed puts its hints. Cheap to clone.

@@ -305,7 +305,6 @@ pub enum Standing {
 impl Standing {
     /// Whether nothing is known; then it is not written down either.
     #[must_use]
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
     pub const fn is_not_known(&self) -> bool {
         matches!(self, Self::NotKnown)
     }

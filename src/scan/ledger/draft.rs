@@ -9,7 +9,7 @@ use headcount_core::reconcile::{self, Change, Drift};
 use headcount_sdk::{Observation, RecordId};
 use jiff::Timestamp;
 
-use super::Place;
+use super::{Done, Place};
 use crate::store::{Commit, Written};
 
 /// Everything that is gathered for one commit.
@@ -33,9 +33,15 @@ pub(super) enum Rendered {
 pub(super) struct Counts {
     pub(super) appeared: u64,
     pub(super) changed: u64,
+    /// Known records that another source or scope had before.
+    pub(super) moved_in: u64,
 }
 
 impl Counts {
+    pub(super) fn done(&self, transitions: u64) -> Done {
+        Done { appeared: self.appeared, changed: self.changed, transitions }
+    }
+
     pub(super) fn add(&mut self, change: Option<&Change>) {
         match change {
             Some(Change::Appeared | Change::Reappeared) => self.appeared += 1,

@@ -39,6 +39,8 @@ pub async fn records_come_back_as_they_were_written(store: &dyn Store) {
     let known = store.known(SOURCE, &scope("roles")).await.unwrap();
     let rows: Vec<i64> = known.iter().map(|known| known.row).collect();
     assert_eq!(store.records_by_row(&rows).await.unwrap(), written);
+    let held = store.count_in_scope(SOURCE, &written[0].scope).await.unwrap();
+    assert_eq!(held, known.len() as u64);
     assert_eq!(everything(store, None).await, written);
 }
 

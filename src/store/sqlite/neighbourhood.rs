@@ -57,6 +57,19 @@ pub(super) async fn known(
     Ok(known)
 }
 
+pub(super) async fn count(
+    conn: &mut SqliteConnection,
+    source: &str,
+    scope: &Scope,
+) -> Fallible<u64> {
+    let Some(scope) = scope_number(conn, source, scope).await? else { return Ok(0) };
+    let count: i64 = sqlx::query_scalar("SELECT count(*) FROM fingerprints WHERE scope = ?")
+        .bind(scope)
+        .fetch_one(conn)
+        .await?;
+    Ok(count.unsigned_abs())
+}
+
 /// 32 digits of key, 32 of fingerprint, 16 of use, all hexadecimal; then the row.
 fn known_of(mark: &str) -> Fallible<Known> {
     let damaged = || Fault::damaged("fingerprint", "it has another length than was written");

@@ -18,8 +18,8 @@ use crate::mirror::Change;
 use crate::normalize::bindings::handle;
 use crate::world::World;
 
-/// Stands for every record of a scope.
-pub(crate) const ALL: &str = "*";
+/// Stands for every record of a scope, as [`Hint::whole`] has it.
+pub(crate) const ALL: &str = "";
 
 /// Subjects of one scope that are named one by one.
 pub(crate) const MOST: usize = 500;
@@ -203,10 +203,10 @@ impl Marks<'_> {
             }
         };
         let (old, new) = (of(&change.old), of(&change.new));
-        let changed = |secret: &&Box<str>| old.contains(*secret) != new.contains(*secret);
+        let changed = |secret: &str| old.contains(secret) != new.contains(secret);
         let home = self.world.namespaces().find(|meta| &*meta.name == namespace);
         let Some(home) = home.map(|meta| meta.uid.clone()) else { return };
-        for secret in secrets.iter().filter(changed) {
+        for secret in secrets.iter().filter(|secret| changed(secret)) {
             self.mark("pull-secrets", &pull_secret_key(&home, secret));
         }
     }
@@ -260,7 +260,7 @@ impl Pending {
             for (kind, subjects) in dirty {
                 for subject in subjects {
                     let scope = Scope::new(place.as_str(), kind);
-                    if !hints.send(Hint { scope, subject }).await {
+                    if !hints.send(Hint::new(scope, &subject)).await {
                         return;
                     }
                 }

@@ -151,6 +151,8 @@ impl Object {
 /// The prefix of the user names of service accounts.
 pub(crate) const ACCOUNT_USER: &str = "system:serviceaccount:";
 
+const ANONYMOUS: &str = "system:anonymous";
+
 /// Namespace and name of the service account that a user name stands for.
 pub(crate) fn account_of_user(user: &str) -> Option<(&str, &str)> {
     user.strip_prefix(ACCOUNT_USER)?.split_once(':')
@@ -272,6 +274,8 @@ fn holders(meta: &Meta, subjects: Vec<Subject>) -> Box<[Holder]> {
                 namespace: subject.namespace.map_or_else(|| meta.namespace.clone(), Into::into),
                 name: subject.name.into(),
             }),
+            // Whoever does not say who they are: no person either.
+            "User" if subject.name == ANONYMOUS => Some(Holder::Group(ANONYMOUS.into())),
             "User" => account_of_user(&subject.name).map(|(namespace, name)| Holder::Account {
                 namespace: namespace.into(),
                 name: name.into(),

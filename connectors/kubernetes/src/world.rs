@@ -221,6 +221,8 @@ pub(crate) struct Grants<'w> {
     by_namespace: HashMap<&'w str, Privilege>,
     everyone: Option<Privilege>,
     bound: BTreeSet<(&'w str, &'w str)>,
+    /// Accounts of the control plane's own controllers.
+    controllers: BTreeSet<&'w str>,
 }
 
 impl<'w> Grants<'w> {
@@ -235,8 +237,10 @@ impl<'w> Grants<'w> {
             by_namespace: HashMap::new(),
             everyone: None,
             bound: BTreeSet::new(),
+            controllers: BTreeSet::new(),
         };
         for (kind, binding) in world.bindings() {
+            grants.controllers.extend(controller(binding));
             let given = grants.given(kind, binding);
             for holder in &binding.subjects {
                 grants.hold(holder, &given);
@@ -298,6 +302,12 @@ impl<'w> Grants<'w> {
         self.bound.contains(&(namespace, name))
     }
 
+    /// Whether the API server made a binding for an account of `kube-system`, and so for a
+    /// controller of its own.
+    pub(crate) fn is_controller(&self, name: &str) -> bool {
+        self.controllers.contains(name)
+    }
+
     /// The strongest of all that the account holds, itself or as one of a group.
     pub(crate) fn strongest(&self, namespace: &str, name: &str) -> Privilege {
         let all = [
@@ -314,6 +324,18 @@ impl<'w> Grants<'w> {
             reason: "no role binding names it".to_owned(),
         })
     }
+}
+
+/// The account of a binding that the API server makes at its start: `system:controller:NAME`.
+/// <https://kubernetes.io/docs/reference/access-authn-authz/rbac/#default-roles-and-role-bindings>
+fn controller(binding: &Binding) -> Option<&str> {
+    let name = binding.meta.name.strip_prefix("system:controller:")?;
+    let mark = binding.meta.labels.get("kubernetes.io/bootstrapping");
+    let is_named = |holder: &Holder| {
+        matches!(holder, Holder::Account { namespace, name: held }
+            if &**namespace == "kube-system" && &**held == name)
+    };
+    (mark == Some("rbac-defaults") && binding.subjects.iter().any(is_named)).then_some(name)
 }
 
 fn strengthen<K>(entry: std::collections::hash_map::Entry<'_, K, Privilege>, given: &Privilege) {

@@ -117,6 +117,8 @@ pub(crate) fn malformed(operation: &str, path: &str) -> ScanError {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
     use super::*;
 
     fn shown(code: u16, reason: &str) -> String {
@@ -143,12 +145,10 @@ mod tests {
 
     #[test]
     fn what_was_not_understood_is_malformed_and_not_a_mere_break() {
-        let broken = serde_json::from_str::<u8>("leaked").err();
-        for error in broken.map(Error::SerdeError) {
-            let error = watcher::Error::WatchFailed(error);
-            assert!(!is_break(&error));
-            let shown = watch_error("list pods", "watch pods", &error).to_string();
-            assert_eq!(shown, "watch pods answered in an unexpected shape at the answer");
-        }
+        let broken = serde_json::from_str::<u8>("leaked").unwrap_err();
+        let error = watcher::Error::WatchFailed(Error::SerdeError(broken));
+        assert!(!is_break(&error));
+        let shown = watch_error("list pods", "watch pods", &error).to_string();
+        assert_eq!(shown, "watch pods answered in an unexpected shape at the answer");
     }
 }

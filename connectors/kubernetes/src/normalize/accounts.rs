@@ -17,6 +17,45 @@ use crate::world::{Grants, Names, World, in_use};
 
 const DAY: u32 = 86_400;
 
+/// Controllers of kube-controller-manager, by the accounts that it makes for them. Newer ones are
+/// known by the bindings that the API server makes.
+/// <https://github.com/kubernetes/kubernetes/blob/master/plugin/pkg/auth/authorizer/rbac/bootstrappolicy/controller_policy.go>
+const CONTROLLERS: &[&str] = &[
+    "attachdetach-controller",
+    "certificate-controller",
+    "clusterrole-aggregation-controller",
+    "cronjob-controller",
+    "daemon-set-controller",
+    "deployment-controller",
+    "disruption-controller",
+    "endpoint-controller",
+    "endpointslice-controller",
+    "endpointslicemirroring-controller",
+    "ephemeral-volume-controller",
+    "expand-controller",
+    "generic-garbage-collector",
+    "horizontal-pod-autoscaler",
+    "job-controller",
+    "legacy-service-account-token-cleaner",
+    "namespace-controller",
+    "node-controller",
+    "persistent-volume-binder",
+    "pod-garbage-collector",
+    "pv-protection-controller",
+    "pvc-protection-controller",
+    "replicaset-controller",
+    "replication-controller",
+    "resourcequota-controller",
+    "root-ca-cert-publisher",
+    "route-controller",
+    "service-account-controller",
+    "service-controller",
+    "statefulset-controller",
+    "ttl-after-finished-controller",
+    "ttl-controller",
+    "validatingadmissionpolicy-status-controller",
+];
+
 /// Which `default` accounts are recorded when what would decide it cannot be read. Every namespace
 /// has one, and most serve nobody.
 #[derive(Clone, Copy, Debug)]
@@ -121,6 +160,7 @@ impl<'w> Accounts<'w> {
         if &*meta.name == "default" {
             made.attributes.insert("is_default".to_owned(), "true".to_owned());
         }
+        self.system(account, &mut made);
         self.use_of(account, &mut made);
         match &self.grants {
             Ok(grants) => made.privilege = Some(grants.strongest(&meta.namespace, &meta.name)),
@@ -142,6 +182,24 @@ impl<'w> Accounts<'w> {
         made.evidence
             .push(self.world.evidence(Kind::ServiceAccounts.resource().list, &made.native));
         made
+    }
+
+    /// Whether the control plane made it for a controller of its own, and makes it again.
+    fn system(&self, account: &Account, made: &mut Observation) {
+        if &*account.meta.namespace != "kube-system" {
+            return;
+        }
+        let name = &*account.meta.name;
+        match &self.grants {
+            _ if CONTROLLERS.contains(&name) => {
+                made.attributes.insert("system".to_owned(), "true".to_owned());
+            }
+            Ok(grants) if grants.is_controller(name) => {
+                made.attributes.insert("system".to_owned(), "true".to_owned());
+            }
+            Ok(_) => {}
+            Err(error) => unread(made, "attributes.system", error),
+        }
     }
 
     /// What runs as it runs now; what does not run may still present a token from elsewhere, and

@@ -8,6 +8,11 @@ use crate::keep::Request;
 use crate::kinds::Kind;
 use crate::world::World;
 
+/// Who signs what nodes need to be nodes.
+/// <https://kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests/#kubernetes-signers>
+const NODES: &[&str] =
+    &["kubernetes.io/kube-apiserver-client-kubelet", "kubernetes.io/kubelet-serving"];
+
 /// Hands on the requests of one of both kinds.
 pub(crate) fn record(
     world: &World,
@@ -51,6 +56,9 @@ fn observe(world: &World, request: &Request) -> Observation {
     say("pod", request.pod.as_deref().map(str::to_owned));
     say("requested_seconds", request.seconds.map(|seconds| seconds.to_string()));
     say("is_issued", Some(request.is_issued.to_string()));
+    // Nodes ask for themselves, all the time.
+    let is_of_node = NODES.contains(&&*request.signer);
+    say("system", is_of_node.then(|| "true".to_owned()));
     let conditions = request.conditions.join(",");
     say("conditions", (!conditions.is_empty()).then_some(conditions));
     made.evidence.push(world.evidence(request.kind.resource().list, &made.native));

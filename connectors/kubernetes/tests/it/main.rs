@@ -8,6 +8,7 @@
 
 mod conformance;
 mod faults;
+mod logs;
 mod real;
 mod records;
 mod support;

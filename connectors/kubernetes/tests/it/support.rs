@@ -96,18 +96,7 @@ impl Source {
 
     /// Starts the feed, and an agent that follows it.
     pub fn watch(&self) -> Agent {
-        let (hints, queue) = Hints::queue(1_000);
-        let (connector, cx) = (Arc::clone(&self.connector), self.context(Priority::Hint));
-        let feed = tokio::spawn(async move { connector.feed(&cx, hints).await });
-        Agent {
-            connector: Arc::clone(&self.connector),
-            cx: self.context(Priority::Hint),
-            queue,
-            feed,
-            records: BTreeMap::new(),
-            outcomes: BTreeMap::new(),
-            heard: Vec::new(),
-        }
+        Agent::of(&self.connector, self.context(Priority::Hint))
     }
 }
 
@@ -175,6 +164,21 @@ pub struct Agent {
 }
 
 impl Agent {
+    /// Starts the feed of a connector, and follows it.
+    pub fn of(connector: &Arc<KubernetesConnector>, cx: ScanContext) -> Self {
+        let (hints, queue) = Hints::queue(1_000);
+        let (fed, feed_cx) = (Arc::clone(connector), cx.clone());
+        Self {
+            connector: Arc::clone(connector),
+            cx,
+            queue,
+            feed: tokio::spawn(async move { fed.feed(&feed_cx, hints).await }),
+            records: BTreeMap::new(),
+            outcomes: BTreeMap::new(),
+            heard: Vec::new(),
+        }
+    }
+
     /// The scan at the start.
     pub async fn scan(&mut self) {
         let cx = ScanContext { priority: Priority::Scan, ..self.cx.clone() };

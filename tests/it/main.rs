@@ -12,3 +12,4 @@ mod running;
 mod seeded;
 mod support;
 mod tidy;
+mod trail;

@@ -66,6 +66,15 @@ impl Agent {
         self
     }
 
+    /// Reads events from this queue, and acts on them after a second.
+    pub fn with_events(self, queue_url: &str) -> Self {
+        let text = std::fs::read_to_string(&self.config).unwrap();
+        let mut config: Value = serde_json::from_str(&text).unwrap();
+        config["sources"][0]["events"] = json!({"queue_url": queue_url, "settle_secs": 1});
+        std::fs::write(&self.config, config.to_string()).unwrap();
+        self
+    }
+
     /// Where the configuration is.
     pub fn config_path(&self) -> String {
         self.config.to_str().unwrap().to_owned()

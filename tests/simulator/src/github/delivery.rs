@@ -4,7 +4,7 @@ use aws_lc_rs::hmac;
 use serde_json::{Value, json};
 
 use super::model::Hub;
-use super::shape::{Shape, node};
+use super::shape::Shape;
 use crate::change::{Changed, no_such};
 
 /// One delivery: what to post.
@@ -74,10 +74,7 @@ impl Hub {
         let founder = org.members.keys().next().copied().unwrap_or(0);
         let mut payload = json!({
             "action": action, "sender": shape.user(founder),
-            "organization": {
-                "login": org.login, "id": org.id, "node_id": node("O", org.id),
-                "url": format!("{API}/orgs/{}", org.login), "description": null,
-            },
+            "organization": shape.organization(),
         });
         match about {
             About::Repository(full) => {
@@ -93,13 +90,24 @@ impl Hub {
             About::TokenRequest(id) => {
                 let found = org.token_requests.get(&id);
                 let found = found.ok_or_else(|| no_such("token request", &id.to_string()))?;
-                payload["personal_access_token_request"] = shape.token_grant(found, true);
+                let mut request = shape.token_grant(found, true);
+                for (name, value) in [
+                    ("permissions_added", request["permissions"].clone()),
+                    ("permissions_upgraded", json!({})),
+                    ("permissions_result", request["permissions"].clone()),
+                    ("repository_count", Value::Null),
+                    ("repositories", Value::Null),
+                ] {
+                    request[name] = value;
+                }
+                payload["personal_access_token_request"] = request;
             }
             About::Member(login) => {
                 let user = self.users.values().find(|user| user.login == login);
                 let user = user.ok_or_else(|| no_such("user", login))?;
                 payload["membership"] = json!({
                     "url": format!("{API}/orgs/{}/memberships/{login}", org.login),
+                    "organization_url": format!("{API}/orgs/{}", org.login),
                     "state": "active", "role": "member", "user": shape.actor(user),
                 });
             }

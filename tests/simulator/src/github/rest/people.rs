@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::github::ask::Ask;
 use crate::github::model::{Actor, Team};
 use crate::github::reply::{Refusal, Reply, rows};
-use crate::github::shape::{node, when};
+use crate::github::shape::when;
 
 type Answered<'a> = Result<Reply<'a>, Refusal>;
 
@@ -40,25 +40,22 @@ pub(in crate::github) fn user<'a>(ask: &Ask<'a>) -> Answered<'a> {
 
 pub(in crate::github) fn organization<'a>(ask: &Ask<'a>) -> Answered<'a> {
     let org = ask.org();
-    let url = format!("{}/orgs/{}", ask.shape.api, org.login);
     let moment = when(ask.hub().clock().now());
-    let mut shape = json!({
-        "login": org.login, "id": org.id, "node_id": node("O", org.id), "url": url,
-        "avatar_url": format!("{}/avatars/u/{}", ask.shape.api, org.id), "description": null,
-        "html_url": format!("https://github.test/{}", org.login), "type": "Organization",
-        "has_organization_projects": true, "has_repository_projects": true,
-        "public_repos": 0, "public_gists": 0, "followers": 0, "following": 0,
-        "created_at": moment, "updated_at": moment, "archived_at": null,
-    });
-    for (name, tail) in [
-        ("repos_url", "repos"),
-        ("events_url", "events"),
-        ("hooks_url", "hooks"),
-        ("issues_url", "issues"),
-        ("members_url", "members{/member}"),
-        ("public_members_url", "public_members{/member}"),
+    let mut shape = ask.shape.organization();
+    for (name, value) in [
+        ("html_url", json!(format!("https://github.test/{}", org.login))),
+        ("type", json!("Organization")),
+        ("has_organization_projects", json!(true)),
+        ("has_repository_projects", json!(true)),
+        ("public_repos", json!(0)),
+        ("public_gists", json!(0)),
+        ("followers", json!(0)),
+        ("following", json!(0)),
+        ("created_at", json!(moment)),
+        ("updated_at", json!(moment)),
+        ("archived_at", Value::Null),
     ] {
-        shape[name] = json!(format!("{url}/{tail}"));
+        shape[name] = value;
     }
     Ok(Reply::One(shape))
 }
@@ -91,13 +88,7 @@ pub(in crate::github) fn membership<'a>(ask: &Ask<'a>) -> Answered<'a> {
     Ok(Reply::One(json!({
         "url": format!("{at}/memberships/{}", user.login), "state": "active",
         "role": if *owner { "admin" } else { "member" }, "organization_url": at,
-        "organization": {
-            "login": ask.org().login, "id": ask.org().id, "node_id": node("O", ask.org().id),
-            "url": at, "repos_url": format!("{at}/repos"), "events_url": format!("{at}/events"),
-            "hooks_url": format!("{at}/hooks"), "issues_url": format!("{at}/issues"),
-            "members_url": format!("{at}/members"), "avatar_url": "",
-            "public_members_url": format!("{at}/public_members"), "description": null,
-        },
+        "organization": ask.shape.organization(),
         "user": ask.shape.actor(user),
     })))
 }

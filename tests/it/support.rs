@@ -5,4 +5,5 @@ pub mod moto;
 pub mod npm;
 pub mod prism;
 pub mod receiver;
+pub mod running;
 pub mod testbed;

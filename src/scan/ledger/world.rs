@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use headcount_core::graph::{self, Connection, Key};
 use headcount_core::inventory::{Neighbour, Record, ScopeState, Surroundings};
 use headcount_sdk::{Class, RecordId};
+use jiff::Timestamp;
 
 use super::CHUNK;
 use crate::store::{Result, Store};
@@ -173,12 +174,25 @@ impl<'a> World<'a> {
         Ok(of.iter().filter_map(|id| self.children.get(id)).flatten().cloned().collect())
     }
 
-    /// Records whose links name this place.
-    pub(super) async fn naming(&mut self, place: &str) -> Result<BTreeSet<RecordId>> {
+    /// Records whose links name this place; given a moment, those that changed after it.
+    pub(super) async fn naming(
+        &mut self,
+        place: &str,
+        changed_after: Option<Timestamp>,
+    ) -> Result<BTreeSet<RecordId>> {
         let found = self.store.linking(&[graph::of_place(place)], FAR_ENDS).await?;
-        let ids: BTreeSet<RecordId> = found.into_iter().map(|(_, id)| id).collect();
-        self.load(ids.iter().cloned()).await?;
-        Ok(ids)
+        let ids: Vec<RecordId> = found.into_iter().map(|(_, id)| id).collect();
+        let mut naming = BTreeSet::new();
+        for chunk in ids.chunks(CHUNK) {
+            for record in self.store.records(chunk).await? {
+                let is_meant = changed_after.is_none_or(|moment| record.changed_at > moment);
+                if is_meant && !self.gone.contains(record.id()) {
+                    naming.insert(record.id().clone());
+                    self.records.entry(record.id().clone()).or_insert(record);
+                }
+            }
+        }
+        Ok(naming)
     }
 
     /// What a rule sees around a record that was met.

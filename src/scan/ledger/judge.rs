@@ -53,7 +53,11 @@ impl Ledger {
         }
         judged.extend(world.far_ends(&draft.before).await?);
         if knows_more_or_less(prior, state) {
-            judged.extend(world.naming(&state.scope.place).await?);
+            judged.extend(world.naming(&state.scope.place, None).await?);
+        } else if state.last_complete_at != prior.last_complete_at {
+            // What changed since the reading before is met by a proof for the first time.
+            let before = prior.as_of.or(prior.last_complete_at);
+            judged.extend(world.naming(&state.scope.place, before).await?);
         }
         self.judge(draft, world, judged).await
     }

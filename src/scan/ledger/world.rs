@@ -2,22 +2,26 @@
 //!
 //! The store still holds what was before; the records of the commit lie over it. Candidates come
 //! from the store's keys and from a small index of the commit's own records, and the graph decides
-//! who is linked. Everything is loaded once, and bounded: of a key at most [`FAR_ENDS`] records are
-//! looked at, and a rule sees at most [`NEIGHBOURS`] on either side.
+//! who is linked. Everything is loaded once, and bounded: a key leads to at most [`FAR_ENDS`]
+//! records, and a rule sees at most [`NEIGHBOURS`] on either side.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use headcount_core::graph::{self, Connection, Key};
 use headcount_core::inventory::{Neighbour, Record, ScopeState, Surroundings};
 use headcount_sdk::{Class, RecordId};
+use jiff::Timestamp;
 
 use super::CHUNK;
 use crate::store::{Result, Store};
 
 /// Records that a rule sees on one side of its subject, the surest first.
 const NEIGHBOURS: usize = 100;
-/// Records that one key may lead to. Beyond that a link says nothing about any of them.
-pub(super) const FAR_ENDS: u32 = 10_000;
+/// Records that one key leads to, where each of them must be judged again.
+const FAR_ENDS: u32 = 10_000;
+/// The same where they are only looked at. A first scan of many far ends comes in blocks, each of
+/// which looks around the hub once more.
+const LOOKED_AT: u32 = 1_000;
 
 /// Keys of the commit's own records, which the store does not have yet.
 #[derive(Default)]
@@ -39,7 +43,8 @@ pub(super) struct World<'a> {
     /// Everything at hand, as it is after the commit.
     records: BTreeMap<RecordId, Record>,
     gone: BTreeSet<RecordId>,
-    own: Vec<RecordId>,
+    /// The commit's own.
+    own: BTreeSet<RecordId>,
     index: Index,
     ends: BTreeMap<RecordId, Ends>,
     met: BTreeSet<RecordId>,
@@ -115,11 +120,14 @@ impl<'a> World<'a> {
         let parents: Vec<RecordId> =
             new.iter().filter_map(|id| self.records.get(id)?.observation.parent.clone()).collect();
         self.load(parents).await?;
-        for chunk in new.chunks(CHUNK) {
-            let records: Vec<Record> =
-                chunk.iter().filter_map(|id| self.records.get(id)).cloned().collect();
-            for (id, ends) in self.ends_of(&records).await? {
-                self.ends.insert(id, ends);
+        let (own, others): (Vec<RecordId>, Vec<RecordId>) =
+            new.iter().cloned().partition(|id| self.own.contains(id));
+        for (ids, limit) in [(own, FAR_ENDS), (others, LOOKED_AT)] {
+            for chunk in ids.chunks(CHUNK) {
+                let records: Vec<Record> =
+                    chunk.iter().filter_map(|id| self.records.get(id)).cloned().collect();
+                let ends = self.ends_of(&records, limit).await?;
+                self.ends.extend(ends);
             }
         }
         if new.iter().any(|id| self.names_places(id)) {
@@ -133,7 +141,7 @@ impl<'a> World<'a> {
     pub(super) async fn far_ends(&mut self, records: &[Record]) -> Result<BTreeSet<RecordId>> {
         let mut far = BTreeSet::new();
         for chunk in records.chunks(CHUNK) {
-            for ends in self.ends_of(chunk).await?.into_values() {
+            for ends in self.ends_of(chunk, FAR_ENDS).await?.into_values() {
                 far.extend(ends.outgoing.into_iter().chain(ends.incoming).map(|(id, _)| id));
             }
         }
@@ -166,12 +174,25 @@ impl<'a> World<'a> {
         Ok(of.iter().filter_map(|id| self.children.get(id)).flatten().cloned().collect())
     }
 
-    /// Records whose links name this place.
-    pub(super) async fn naming(&mut self, place: &str) -> Result<BTreeSet<RecordId>> {
+    /// Records whose links name this place; given a moment, those that changed after it.
+    pub(super) async fn naming(
+        &mut self,
+        place: &str,
+        changed_after: Option<Timestamp>,
+    ) -> Result<BTreeSet<RecordId>> {
         let found = self.store.linking(&[graph::of_place(place)], FAR_ENDS).await?;
-        let ids: BTreeSet<RecordId> = found.into_iter().map(|(_, id)| id).collect();
-        self.load(ids.iter().cloned()).await?;
-        Ok(ids)
+        let ids: Vec<RecordId> = found.into_iter().map(|(_, id)| id).collect();
+        let mut naming = BTreeSet::new();
+        for chunk in ids.chunks(CHUNK) {
+            for record in self.store.records(chunk).await? {
+                let is_meant = changed_after.is_none_or(|moment| record.changed_at > moment);
+                if is_meant && !self.gone.contains(record.id()) {
+                    naming.insert(record.id().clone());
+                    self.records.entry(record.id().clone()).or_insert(record);
+                }
+            }
+        }
+        Ok(naming)
     }
 
     /// What a rule sees around a record that was met.
@@ -225,12 +246,16 @@ impl<'a> World<'a> {
     }
 
     /// Both ends of the links of some records, the surest first. Records without any are left out.
-    async fn ends_of(&mut self, records: &[Record]) -> Result<BTreeMap<RecordId, Ends>> {
+    async fn ends_of(
+        &mut self,
+        records: &[Record],
+        limit: u32,
+    ) -> Result<BTreeMap<RecordId, Ends>> {
         let wanted: Vec<Wanted<'_>> = records.iter().map(Wanted::of).collect();
         let sought: Vec<Key> = wanted.iter().flat_map(|w| &w.sought).copied().collect();
         let answered: Vec<Key> = wanted.iter().flat_map(|w| &w.answered).copied().collect();
-        let mut behind = by_key(self.store.answering(&sought, FAR_ENDS).await?);
-        let mut before = by_key(self.store.linking(&answered, FAR_ENDS).await?);
+        let mut behind = by_key(self.store.answering(&sought, limit).await?);
+        let mut before = by_key(self.store.linking(&answered, limit).await?);
         if !sought.is_empty() {
             self.index_answers();
         }

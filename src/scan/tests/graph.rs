@@ -52,7 +52,7 @@ impl Three {
     }
 
     fn roles(&self, roles: Vec<Observation>) {
-        self.answers("aws", (ACCOUNT, "iam-roles"), Ok(roles));
+        self.answers("aws", (ACCOUNT, "roles"), Ok(roles));
     }
 
     fn repositories(&self, answer: Answer) {
@@ -251,6 +251,52 @@ async fn links_that_could_not_be_read_keep_their_far_ends() {
     three.accounts(Ok(vec![cut]));
     three.scan("k8s").await;
     assert_eq!(three.owner(&checkout).await, "-", "read, and no longer there");
+}
+
+#[tokio::test]
+async fn a_role_that_is_not_there_is_told_when_its_account_has_been_read() {
+    let three = Three::new().await;
+    let broken = async || {
+        let open = three.world.open().await;
+        open.into_iter().filter(|(rule, _)| rule == "broken-federation").count()
+    };
+    let subject = FederatedSubject {
+        issuer: "https://oidc.example.com/id/1".to_owned(),
+        subject: "system:serviceaccount:shop:web".to_owned(),
+    };
+    let account = Observation { subjects: vec![subject.clone()], ..account() };
+    let mut checkout = role("checkout", &subject.subject);
+    checkout.links[0].to = Endpoint::Federation { issuer: subject.issuer.clone() };
+    let other = || role("other", "repo:acme/shop:*");
+
+    three.answers("aws", (ACCOUNT, "roles"), lost());
+    three.accounts(Ok(vec![account.clone()]));
+    three.scan("aws").await;
+    three.scan("k8s").await;
+    assert_eq!(broken().await, 0, "nobody has looked");
+    three.roles(vec![other()]);
+    three.scan("aws").await;
+    assert_eq!(broken().await, 1, "read to the end, and not there");
+    three.roles(vec![other(), checkout.clone()]);
+    three.scan("aws").await;
+    assert_eq!(broken().await, 0, "there, and it lets the account in");
+    three.roles(vec![other()]);
+    three.scan("aws").await;
+    assert_eq!(broken().await, 1, "gone");
+    three.answers("aws", (ACCOUNT, "roles"), lost());
+    three.scan("aws").await;
+    assert_eq!(broken().await, 1, "lost access proves nothing");
+
+    // Made after the last reading of the account: only the next one can prove anything.
+    three.roles(vec![other()]);
+    three.scan("aws").await;
+    let mut late = Observation { name: "shop/late".to_owned(), ..account.clone() };
+    late.id = RecordId::new(CLUSTER, "service-account", "late");
+    three.accounts(Ok(vec![account, late]));
+    three.scan("k8s").await;
+    assert_eq!(broken().await, 1);
+    three.scan("aws").await;
+    assert_eq!(broken().await, 2, "though nothing changed at either source");
 }
 
 /// Everything that the inventory says of owners and findings, without times.

@@ -37,7 +37,7 @@ pub struct Tuning {
     pub attempts: u32,
     /// Pause before the second attempt; doubles each time.
     pub backoff: Duration,
-    /// Longest pause between attempts to watch again.
+    /// Longest pause between attempts; five times as long where somebody must grant something.
     pub longest_backoff: Duration,
     /// Objects per page of a list.
     pub page_size: u32,

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use kube::Api;
 use kube::core::ApiResource;
 use kube::runtime::watcher::{self, Event, watcher};
+use tokio::time::Instant;
 
 use crate::client::error::{
     is_break, is_expired, is_expired_for_good, refuses_streaming, unavailable, watch_error,
@@ -41,6 +42,9 @@ pub(crate) struct Feed<'a> {
 
 /// Pause before the server is asked again for what it does not have: an upgrade may bring it.
 const ABSENT: Duration = Duration::from_secs(600);
+
+/// A watch that lasted so long was well.
+const WELL: Duration = Duration::from_secs(300);
 
 /// Errors of one watch in a row, with nothing heard in between, after which it is begun anew.
 const PATIENCE: u32 = 4;
@@ -78,12 +82,14 @@ impl Feed<'_> {
         let mut pause = tuning.backoff;
         let mut streams = self.streams_lists;
         loop {
+            let started = Instant::now();
             let ended = if kind == Kind::Secrets {
                 self.watch::<Bare>(kind, streams).await
             } else {
                 self.watch::<Wire>(kind, streams).await
             };
-            if self.mirrors.phase(kind) == Phase::Ready {
+            // One that listed and failed at once was not well: each attempt lists everything.
+            if started.elapsed() > WELL {
                 pause = tuning.backoff;
             }
             let error = match ended {
@@ -112,7 +118,8 @@ impl Feed<'_> {
                 continue;
             }
             tokio::time::sleep(pause.max(asked(&error).min(tuning.longest_backoff))).await;
-            pause = (pause * 2).min(tuning.longest_backoff);
+            let is_denied = matches!(error, ScanError::Denied { .. });
+            pause = (pause * 2).min(tuning.longest_backoff * if is_denied { 5 } else { 1 });
         }
     }
 

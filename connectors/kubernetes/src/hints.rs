@@ -16,7 +16,7 @@ use crate::keep::{Account, Binding, Holder, Meta, Object, Role, Runner};
 use crate::kinds::Kind;
 use crate::mirror::Change;
 use crate::normalize::bindings::handle;
-use crate::world::World;
+use crate::world::{Top, World};
 
 /// Stands for every record of a scope, as [`Hint::whole`] has it.
 pub(crate) const ALL: &str = "";
@@ -166,8 +166,14 @@ impl Marks<'_> {
 
     fn runner(&mut self, runner: &Runner, change: &Change) {
         let world = self.world;
-        if let Some(uid) = world.top(runner).uid() {
-            self.mark("workloads", uid);
+        match world.top(runner) {
+            // The template above speaks for what was made from it: pods come and go.
+            Top::Known(above) if above.meta.uid != runner.meta.uid => {}
+            top => {
+                if let Some(uid) = top.uid() {
+                    self.mark("workloads", uid);
+                }
+            }
         }
         // It stands for itself, also when it is gone or has another owner now.
         if runner.meta.owner.is_none() {

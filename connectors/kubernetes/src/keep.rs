@@ -379,3 +379,6 @@ impl From<Rule> for PolicyRule {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,65 +29,39 @@ const DEFAULTS: &str = "default-accounts";
 #[derive(Clone, Copy, Debug)]
 struct Needs {
     /// Without one of these the scope cannot be read.
-    must: &'static [Kind],
+    must: &'static [&'static [Kind]],
     /// Without one of these a field is unread.
-    may: &'static [Kind],
+    may: &'static [&'static [Kind]],
     issuer: bool,
     tracking: bool,
 }
-
-const RUN: [Kind; 7] = Kind::RUNNERS;
 
 fn needs(scope: &Scope) -> Result<Needs, ScanError> {
     let none = Needs { must: &[], may: &[], issuer: false, tracking: false };
     Ok(match scope.kind.as_str() {
         "service-accounts" => Needs {
-            must: &[Kind::ServiceAccounts],
-            may: &[
-                RUN[0],
-                RUN[1],
-                RUN[2],
-                RUN[3],
-                RUN[4],
-                RUN[5],
-                RUN[6],
-                Kind::RoleBindings,
-                Kind::ClusterRoleBindings,
-                Kind::Roles,
-                Kind::ClusterRoles,
-                Kind::Namespaces,
-            ],
+            must: &[&[Kind::ServiceAccounts]],
+            may: &[&Kind::RUNNERS, &Kind::POWERS, &[Kind::Namespaces]],
             issuer: true,
             ..none
         },
         "bindings" => Needs {
-            must: &[Kind::RoleBindings, Kind::ClusterRoleBindings, Kind::ServiceAccounts],
-            may: &[Kind::Roles, Kind::ClusterRoles],
+            must: &[&[Kind::RoleBindings, Kind::ClusterRoleBindings, Kind::ServiceAccounts]],
+            may: &[&[Kind::Roles, Kind::ClusterRoles]],
             ..none
         },
         "workloads" => Needs {
-            must: &[RUN[0], RUN[1], RUN[2], RUN[3], RUN[4], RUN[5], RUN[6], Kind::ServiceAccounts],
-            may: &[Kind::Namespaces],
+            must: &[&Kind::RUNNERS, &[Kind::ServiceAccounts]],
+            may: &[&[Kind::Namespaces]],
             ..none
         },
-        "pull-secrets" => Needs {
-            must: &[
-                RUN[0],
-                RUN[1],
-                RUN[2],
-                RUN[3],
-                RUN[4],
-                RUN[5],
-                RUN[6],
-                Kind::ServiceAccounts,
-                Kind::Namespaces,
-            ],
-            ..none
-        },
-        "certificate-requests" => Needs { must: &[Kind::CertificateRequests], ..none },
-        "pod-certificate-requests" => Needs { must: &[Kind::PodCertificateRequests], ..none },
+        "pull-secrets" => {
+            Needs { must: &[&Kind::RUNNERS, &[Kind::ServiceAccounts, Kind::Namespaces]], ..none }
+        }
+        "certificate-requests" => Needs { must: &[&[Kind::CertificateRequests]], ..none },
+        "pod-certificate-requests" => Needs { must: &[&[Kind::PodCertificateRequests]], ..none },
         TOKEN_SECRETS => {
-            Needs { must: &[Kind::Secrets], may: &[Kind::Namespaces], tracking: true, ..none }
+            Needs { must: &[&[Kind::Secrets]], may: &[&[Kind::Namespaces]], tracking: true, ..none }
         }
         other => {
             return Err(ScanError::NotSupported {
@@ -99,10 +73,14 @@ fn needs(scope: &Scope) -> Result<Needs, ScanError> {
 }
 
 impl Needs {
+    fn is_vital(&self, kind: Kind) -> bool {
+        self.must.iter().any(|kinds| kinds.contains(&kind))
+    }
+
     /// Everything, in the order in which it is listed.
     fn all(&self) -> Vec<Kind> {
-        let wanted = |kind: &Kind| self.must.contains(kind) || self.may.contains(kind);
-        Kind::ALL.into_iter().filter(wanted).collect()
+        let may = |kind: Kind| self.may.iter().any(|kinds| kinds.contains(&kind));
+        Kind::ALL.into_iter().filter(|kind| self.is_vital(*kind) || may(*kind)).collect()
     }
 }
 
@@ -121,9 +99,6 @@ impl KubernetesConnector {
         }
         let needs = needs(scope)?;
         let world = self.world(cx, scope, needs).await?;
-        if let Some(error) = world.lack(needs.must) {
-            return Err(error);
-        }
         self.record(cx, (scope, &world), Wanted::All, &mut recorder).await?;
         Ok(recorder.complete())
     }
@@ -150,7 +125,7 @@ impl KubernetesConnector {
         for kind in needs.all() {
             match (mirrors.ready(kind), mirrors.phase(kind)) {
                 (Some(objects), _) => world.put(kind, Ok(objects)),
-                (None, Phase::Failed(error)) if needs.may.contains(&kind) => {
+                (None, Phase::Failed(error)) if !needs.is_vital(kind) => {
                     world.put(kind, Err(error));
                 }
                 _ => return Err(whole("what is watched is not whole now")),
@@ -241,7 +216,7 @@ impl KubernetesConnector {
         Ok(())
     }
 
-    /// Reads what a scope is made of.
+    /// Reads what a scope is made of. What it cannot do without is there, or this fails.
     async fn world(
         &self,
         cx: &ScanContext,
@@ -265,9 +240,8 @@ impl KubernetesConnector {
                 Some(objects) => Ok(objects),
                 None => self.listed(cx, kind, mirrors.as_deref()).await,
             };
-            let is_vital = needs.must.contains(&kind);
             match part {
-                Err(error) if is_vital => return Err(error),
+                Err(error) if needs.is_vital(kind) => return Err(error),
                 part => world.put(kind, part),
             }
         }

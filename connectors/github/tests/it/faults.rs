@@ -35,7 +35,7 @@ async fn a_lost_permission_is_denied_by_name_and_nothing_is_gone() {
         ("secrets", &["repository-actions-secrets"]),
         ("organization_personal_access_tokens", &["fine-grained-tokens"]),
         ("administration", &["deploy-keys", "repositories"]),
-        ("actions", &["environments", "environment-secrets"]),
+        ("actions", &["environment-secrets", "environments"]),
     ];
     for hides in [false, true] {
         for (lost, scopes) in rows {

@@ -6,7 +6,8 @@
 //! 3. [`manifest`]: the static facts from which permissions, checks and pages are generated.
 //! 4. [`governor`]: how many calls a credential may make, hints before scans; [`owner`]: the words
 //!    that name an owner.
-//! 5. `testkit` (feature): the conformance suite that every connector runs.
+//! 5. [`secret`]: references to secrets in a connector's settings.
+//! 6. `testkit` (feature): the conformance suite that every connector runs.
 //!
 //! A connector observes. It never writes to its source, never judges, never stores.
 
@@ -15,6 +16,7 @@ pub mod governor;
 pub mod manifest;
 pub mod model;
 pub mod owner;
+pub mod secret;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 

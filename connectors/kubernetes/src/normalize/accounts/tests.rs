@@ -84,7 +84,8 @@ fn binding() -> (Kind, Object) {
 fn a_default_account_counts_by_what_is_known_of_it() {
     let nobody = BTreeSet::new();
     let known = BTreeSet::from(["d".to_owned()]);
-    let rows: [(Vec<(Kind, Object)>, Option<Kind>, Doubt<'_>, bool); 8] = [
+    type Row<'a> = (Vec<(Kind, Object)>, Option<Kind>, Doubt<'a>, bool);
+    let rows: [Row<'_>; 8] = [
         (vec![], None, Doubt::Keep(&known), false),
         (vec![], None, Doubt::KeepAll, false),
         (vec![pod(true)], None, Doubt::Keep(&nobody), true),

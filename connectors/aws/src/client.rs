@@ -10,6 +10,7 @@ mod http;
 mod intact;
 mod line;
 mod page;
+mod queue;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,7 +26,7 @@ use aws_config::{Region, SdkConfig};
 use aws_sdk_iam::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_organizations::types::Account as ListedAccount;
 use headcount_sdk::governor::{Governor, Limits};
-use headcount_sdk::{ScanContext, ScanError};
+use headcount_sdk::{Priority, ScanContext, ScanError};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::OnceCell;
 
@@ -34,12 +35,17 @@ pub(crate) use self::error::permission;
 use self::intact::Intact;
 use self::line::Line;
 use self::page::Cursor;
+pub(crate) use self::queue::Queue;
 use crate::config::{Accounts, Config};
 use crate::id::Place;
 use crate::normalize::timestamp;
 
 /// An assumed session is used again only if it outlives a whole scan.
 const SESSION_MARGIN: SignedDuration = SignedDuration::from_mins(35);
+
+/// For how long hints go by the last answer of who the agent is and which accounts there are: a
+/// large organisation takes many calls to list, and events come every few seconds.
+const HINTS_GO_BY: SignedDuration = SignedDuration::from_mins(5);
 
 /// How patient the connector is. The defaults are for AWS; tests hurry.
 #[derive(Clone, Copy, Debug)]
@@ -77,8 +83,26 @@ pub(crate) struct Cloud {
     ambient: OnceCell<aws_sdk_iam::Client>,
     governors: Mutex<BTreeMap<String, Governor>>,
     sessions: Sessions,
-    caller: tokio::sync::Mutex<Option<(String, Arc<Place>)>>,
-    organization: tokio::sync::Mutex<Option<(String, Arc<Organization>)>>,
+    caller: tokio::sync::Mutex<Option<Kept<Place>>>,
+    organization: tokio::sync::Mutex<Option<Kept<Organization>>>,
+}
+
+/// An answer that holds for a scan, and for hints a little longer.
+struct Kept<T> {
+    scan: String,
+    at: Timestamp,
+    answer: Arc<T>,
+}
+
+impl<T> Kept<T> {
+    fn new(cx: &ScanContext, answer: &Arc<T>) -> Self {
+        Self { scan: cx.scan.clone(), at: cx.now, answer: Arc::clone(answer) }
+    }
+
+    fn holds(&self, cx: &ScanContext) -> bool {
+        let is_hint = cx.priority == Priority::Hint;
+        self.scan == cx.scan || (is_hint && cx.now < self.at + HINTS_GO_BY)
+    }
 }
 
 /// Assumed credentials, inside the client that uses them.
@@ -126,16 +150,14 @@ impl Cloud {
     pub(crate) async fn caller(&self, cx: &ScanContext) -> Result<Arc<Place>, ScanError> {
         const OPERATION: &str = "sts:GetCallerIdentity";
         let mut kept = self.caller.lock().await;
-        if let Some((scan, caller)) = kept.as_ref()
-            && *scan == cx.scan
-        {
-            return Ok(Arc::clone(caller));
+        if let Some(caller) = kept.as_ref().filter(|kept| kept.holds(cx)) {
+            return Ok(Arc::clone(&caller.answer));
         }
         let request = self.sts().await.get_caller_identity();
         let identity = self.agent(cx).read(OPERATION, request.send()).await?;
         let caller = identity.arn().and_then(Place::of_arn).map(Arc::new);
         let caller = caller.ok_or_else(|| malformed(OPERATION, "Arn"))?;
-        *kept = Some((cx.scan.clone(), Arc::clone(&caller)));
+        *kept = Some(Kept::new(cx, &caller));
         Ok(caller)
     }
 
@@ -145,15 +167,13 @@ impl Cloud {
         cx: &ScanContext,
     ) -> Result<Arc<Organization>, ScanError> {
         let mut kept = self.organization.lock().await;
-        if let Some((scan, organization)) = kept.as_ref()
-            && *scan == cx.scan
-        {
-            return Ok(Arc::clone(organization));
+        if let Some(organization) = kept.as_ref().filter(|kept| kept.holds(cx)) {
+            return Ok(Arc::clone(&organization.answer));
         }
         let caller = self.caller(cx).await?;
         let accounts = self.list_accounts(cx).await?;
         let organization = Arc::new(Organization { caller, accounts });
-        *kept = Some((cx.scan.clone(), Arc::clone(&organization)));
+        *kept = Some(Kept::new(cx, &organization));
         Ok(organization)
     }
 

@@ -7,6 +7,8 @@ use headcount_sdk::{
 
 use super::*;
 
+mod rules;
+
 const CLUSTER: &str = "kubernetes:uid-1";
 const ACCOUNT: &str = "aws:123456789012";
 const ORGANISATION: &str = "github:1";

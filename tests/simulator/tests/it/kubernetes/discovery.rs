@@ -1,6 +1,6 @@
 //! What the API says about itself, and what it refuses.
 
-use headcount_simulator::kubernetes::{BEARER, Cluster, Resource};
+use headcount_simulator::kubernetes::{BEARER, Cluster, Resource, Size};
 use k8s_openapi::api::core::v1::{Pod, ServiceAccount};
 use kube::api::{ListParams, PostParams};
 use kube::{Api, Discovery};
@@ -44,6 +44,31 @@ async fn absent_group_is_neither_named_nor_served() {
     server.change().with_group(POD_CERTIFICATES);
     let list = client.request_text(http(&path, "application/json")).await.unwrap();
     assert!(list.starts_with("{\"kind\":\"PodCertificateRequestList\""));
+}
+
+#[tokio::test]
+async fn pod_certificates_are_served_in_one_version_at_a_time() {
+    let (server, client) = started(Cluster::seeded(1, Size::default())).await;
+    let plural = "podcertificaterequests";
+    for served in ["v1alpha1", "v1beta1", "v1"] {
+        server.change().serve_pod_certificates_in(served);
+        for asked in ["v1alpha1", "v1beta1", "v1"] {
+            let version = format!("certificates.k8s.io/{asked}");
+            let path = format!("/apis/{version}/{plural}");
+            let list = client.request_text(http(&path, "application/json")).await;
+            let list = list.map(|text| serde_json::from_str::<Value>(&text).unwrap());
+            let named = client.list_api_group_resources(&version).await;
+            let is_named =
+                named.is_ok_and(|list| list.resources.iter().any(|one| one.name == plural));
+            assert_eq!(is_named, asked == served, "{asked} of {served}");
+            match list {
+                Ok(list) => assert_eq!((asked, &list["apiVersion"]), (served, &version.into())),
+                Err(error) => {
+                    assert_eq!((asked != served, status::<()>(Err(error)).0), (true, 404))
+                }
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -193,6 +193,8 @@ fn what_goes_takes_along_what_a_real_cluster_would() {
     cluster.delete(Resource::Deployments, deployment.namespace(), deployment.name()).unwrap();
     assert_eq!(cluster.count(Resource::ReplicaSets), sets - 2);
     assert_eq!(cluster.count(Resource::Pods), pods - 3);
+    let again = deployment.name();
+    cluster.delete(Resource::Deployments, deployment.namespace(), again).unwrap_err();
     let token =
         |secret: &&Object| secret.annotation_value("kubernetes.io/service-account.uid").is_some();
     let token = cluster.all(Resource::Secrets).find(token).unwrap().clone();

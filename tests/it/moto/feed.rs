@@ -160,6 +160,8 @@ fn consuming() -> Value {
     let mut policy: Value = serde_json::from_str(&policy.replace("TRAIL-BUCKET", "trail")).unwrap();
     let statements = policy["Statement"].as_array_mut().unwrap();
     statements.retain(|s| s["Sid"] == "HeadcountQueue" || s["Sid"] == "HeadcountTrail");
+    // AWS asks for `sqs:DeleteMessage` alone; moto asks for the operation by its name.
+    statements[0]["Action"].as_array_mut().unwrap().push(json!("sqs:DeleteMessageBatch"));
     policy["Statement"].take()
 }
 

@@ -29,7 +29,17 @@ impl Agent {
 
     /// These accounts, in the words of the configuration.
     pub fn counting(accounts: &Value, endpoint: &str, receiver: Option<&Receiver>) -> Self {
-        let home = tempfile::tempdir().unwrap();
+        let source = json!({
+            "name": "aws",
+            "connector": "aws",
+            "endpoint_url": endpoint,
+            "accounts": accounts,
+        });
+        Self::reading(tempfile::tempdir().unwrap(), &[source], receiver)
+    }
+
+    /// These sources, in the words of the configuration; `home` may hold what they refer to.
+    pub fn reading(home: TempDir, sources: &[Value], receiver: Option<&Receiver>) -> Self {
         let sinks = receiver.map(|receiver| {
             json!([{
                 "name": "hook",
@@ -41,12 +51,7 @@ impl Agent {
         });
         let config = json!({
             "data_dir": home.path().join("data"),
-            "sources": [{
-                "name": "aws",
-                "connector": "aws",
-                "endpoint_url": endpoint,
-                "accounts": accounts,
-            }],
+            "sources": sources,
             "sinks": sinks.unwrap_or_else(|| json!([])),
             "server": {"listen": "127.0.0.1:0"},
         });
@@ -131,6 +136,12 @@ impl Agent {
     /// A scan that could not read everything; gives its records.
     pub async fn scan_incomplete(&self) -> Vec<Value> {
         self.run(&["scan", "--format", "ndjson"]).await.ending(4).lines()
+    }
+
+    /// Records of the inventory, chosen as on the command line.
+    pub async fn inventory(&self, chosen: &[&str]) -> Vec<Value> {
+        let arguments = [&["inventory", "list"], chosen, &["--format", "ndjson"]].concat();
+        self.run(&arguments).await.ending(0).lines()
     }
 
     pub async fn findings(&self) -> Vec<Value> {

@@ -32,16 +32,19 @@ struct Needs {
     must: &'static [&'static [Kind]],
     /// Without one of these a field is unread.
     may: &'static [&'static [Kind]],
+    /// Legacy tokens, where they may be read: they tell when an account was used from elsewhere.
+    tokens: bool,
     issuer: bool,
     tracking: bool,
 }
 
 fn needs(scope: &Scope) -> Result<Needs, ScanError> {
-    let none = Needs { must: &[], may: &[], issuer: false, tracking: false };
+    let none = Needs { must: &[], may: &[], tokens: false, issuer: false, tracking: false };
     Ok(match scope.kind.as_str() {
         "service-accounts" => Needs {
             must: &[&[Kind::ServiceAccounts]],
             may: &[&Kind::RUNNERS, &Kind::POWERS, &[Kind::Namespaces]],
+            tokens: true,
             issuer: true,
             ..none
         },
@@ -78,8 +81,11 @@ impl Needs {
     }
 
     /// Everything, in the order in which it is listed.
-    fn all(&self) -> Vec<Kind> {
-        let may = |kind: Kind| self.may.iter().any(|kinds| kinds.contains(&kind));
+    fn all(&self, with_secrets: bool) -> Vec<Kind> {
+        let may = |kind: Kind| {
+            self.may.iter().any(|kinds| kinds.contains(&kind))
+                || (kind == Kind::Secrets && self.tokens && with_secrets)
+        };
         Kind::ALL.into_iter().filter(|kind| self.is_vital(*kind) || may(*kind)).collect()
     }
 }
@@ -122,7 +128,7 @@ impl KubernetesConnector {
         let mirrors = self.live().filter(|mirrors| mirrors.place.as_str() == scope.place);
         let mirrors = mirrors.ok_or_else(|| whole("the cluster is not watched"))?;
         let mut world = World::new(mirrors.place.clone(), cx.now);
-        for kind in needs.all() {
+        for kind in needs.all(self.access.config.secret_metadata) {
             match (mirrors.ready(kind), mirrors.phase(kind)) {
                 (Some(objects), _) => world.put(kind, Ok(objects)),
                 (None, Phase::Failed(error)) if !needs.is_vital(kind) => {
@@ -223,7 +229,7 @@ impl KubernetesConnector {
         scope: &Scope,
         needs: Needs,
     ) -> Result<World, ScanError> {
-        let kinds = needs.all();
+        let kinds = needs.all(self.access.config.secret_metadata);
         let mirrors = self.live().filter(|_| cx.pass == Pass::First);
         if let Some(mirrors) = &mirrors {
             // Whoever waits too long lists for itself.

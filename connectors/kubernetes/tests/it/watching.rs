@@ -7,7 +7,7 @@ use headcount_simulator::kubernetes::{
 };
 
 use crate::records::small;
-use crate::support::{Agent, Source};
+use crate::support::{Agent, Source, with_secrets};
 
 /// A source that is watched, and an agent that made its first scan.
 async fn watched(cluster: Cluster) -> (Source, Agent) {
@@ -132,6 +132,24 @@ async fn pods_that_come_and_go_behind_a_template_touch_nothing() {
 }
 
 #[tokio::test]
+async fn the_use_of_a_legacy_token_is_its_accounts() {
+    let source = Source::reading(small(), with_secrets()).await;
+    let mut agent = source.watch();
+    source.server.until_watched(Resource::Secrets, 1).await;
+    agent.scan().await;
+    let change =
+        |object: Object| object.label("kubernetes.io/legacy-token-last-used", "2026-01-14");
+    source.server.change().update(Resource::Secrets, "shop", "partner", change).unwrap();
+    let used = |agent: &Agent, kind: &str| {
+        let usage = &agent.named(kind, "shop/partner").unwrap().usage;
+        usage.at().map(|at| at.to_string())
+    };
+    let day = Some("2026-01-14T00:00:00Z".to_owned());
+    agent.until("the token", |agent| used(agent, "service-account-token") == day).await;
+    agent.until("its account", |agent| used(agent, "service-account") == day).await;
+}
+
+#[tokio::test]
 async fn a_label_on_a_namespace_changes_owners_in_it() {
     let (source, mut agent) = watched(small()).await;
     let change = |object: Object| object.label("team", "checkout");
@@ -176,7 +194,8 @@ async fn permissions_lost_while_watching_delete_nothing_and_come_back() {
 
 #[tokio::test]
 async fn a_delete_that_never_came_is_found_by_the_next_list() {
-    for expiry in [Expiry::Event, Expiry::Status] {
+    // In the open watch; and when one that ended is asked for again.
+    for (expiry, ending) in [(Expiry::Event, Ending::Expired), (Expiry::Status, Ending::Closed)] {
         let (source, mut agent) = watched(small()).await;
         {
             let mut change = source.server.change();
@@ -185,7 +204,7 @@ async fn a_delete_that_never_came_is_found_by_the_next_list() {
             change.behave();
             change.expire_by(expiry);
             change.expire_history();
-            change.end_watches(Resource::ServiceAccounts, Ending::Expired);
+            change.end_watches(Resource::ServiceAccounts, ending);
         }
         agent
             .until("it is gone all the same", |agent| !agent.has("service-account", "shop/idle"))

@@ -5,11 +5,12 @@
 //! into a [`Reading`], which keeps fingerprints and what changed, never the whole inventory, and
 //! ends it with the reading's outcome.
 //!
-//! Start at [`Reading`]; [`merge`] is where two observations of one record meet.
+//! Start at [`Reading`]; [`merge`] is where two observations of one record meet. Past 400 lines,
+//! because the comparison and its types are one argument.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use headcount_sdk::model::{Observation, RecordId, Usage};
+use headcount_sdk::model::{Observation, OwnerBasis, OwnerEvidence, RecordId, Usage};
 use headcount_sdk::{Complete, Extent, Scope};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -306,7 +307,7 @@ impl Brake {
 }
 
 /// Brings a new observation together with what was known of the record: fields this scan could
-/// not read keep their value, and knowledge of use only grows.
+/// not read keep their value, and knowledge of use and of who made it only grows.
 #[must_use]
 pub fn merge(known: &Observation, mut new: Observation) -> Observation {
     let unread: Vec<String> = new.unread.keys().cloned().collect();
@@ -316,7 +317,32 @@ pub fn merge(known: &Observation, mut new: Observation) -> Observation {
     if !new.unread.contains_key("usage") {
         new.usage = later_usage(&known.usage, new.usage);
     }
+    if !new.unread.contains_key("owner_evidence") {
+        keep_creator(known, &mut new);
+    }
     new
+}
+
+/// Who made a record is told once, by an event; a listing does not repeat it, and it never
+/// changes.
+fn keep_creator(known: &Observation, new: &mut Observation) {
+    let is_creator = |evidence: &&OwnerEvidence| evidence.basis == OwnerBasis::Creator;
+    let told = new.owner_evidence.iter().any(|evidence| is_creator(&evidence));
+    let makers: Vec<OwnerEvidence> =
+        known.owner_evidence.iter().filter(is_creator).cloned().collect();
+    if told || makers.is_empty() {
+        return;
+    }
+    new.owner_evidence.extend(makers);
+    let sorted = |evidence: &[OwnerEvidence]| {
+        let mut sorted = evidence.to_vec();
+        sorted.sort();
+        sorted
+    };
+    // The same evidence in another order would look like a change.
+    if sorted(&new.owner_evidence) == sorted(&known.owner_evidence) {
+        new.owner_evidence.clone_from(&known.owner_evidence);
+    }
 }
 
 fn keep(known: &Observation, new: &mut Observation, field: &str) {

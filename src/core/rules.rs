@@ -17,7 +17,6 @@ use crate::findings::{Certainty, Severity};
 use crate::inventory::{Record, ScopeState};
 
 pub mod docs;
-mod federation;
 mod idle;
 pub mod settings;
 mod subject;

@@ -2,14 +2,15 @@
 //!
 //! The ledger is the only caller of [`Store::commit`] and lets one caller in at a time, so that
 //! what a commit is computed from cannot change before it is written. It loads the records that a
-//! reading touches and their parents, asks the pure core what follows, and writes it all at once.
-//! [`draft`] gathers what will be written, [`judge`] asks the rules.
+//! reading touches and what stands around them, asks the pure core what follows, and writes it all
+//! at once. [`draft`] gathers what will be written, [`world`] what stands around, [`judge`] asks the
+//! rules. Past 400 lines, because what one commit is made of is read in one go.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use headcount_core::findings::{self, Transition};
-use headcount_core::inventory::{MassRemoval, Origin, Outcome, Record, ScopeState};
+use headcount_core::inventory::{History, MassRemoval, Origin, Outcome, Record, ScopeState};
 use headcount_core::reconcile::{self, Change, Disappeared, Drift};
 use headcount_core::rules;
 use headcount_sdk::{Complete, Extent, Observation, RecordId, ScanError, Scope};
@@ -17,6 +18,7 @@ use jiff::Timestamp;
 use tokio::sync::{Mutex, Notify};
 
 use self::draft::{Counts, Draft, Rendered, changed_record};
+use self::judge::is_linked_otherwise;
 use super::Settings;
 use super::engine::pile::Block;
 use crate::deliver::payload::{self, Envelope};
@@ -24,6 +26,7 @@ use crate::store::{Commit, Event, Result, SourceState, Store, Used};
 
 mod draft;
 mod judge;
+mod world;
 
 /// Ids per look-up, so that a baseline of a large scope does not become one giant query.
 const CHUNK: usize = 500;
@@ -134,7 +137,7 @@ impl Ledger {
         let gone = ending.gone();
         let counts = self.write_records(&mut draft, &prior, scope, block.changed, gone).await?;
         self.write_usage(&mut draft, block.used).await?;
-        self.judge_touched(&mut draft).await?;
+        self.judge_touched(&mut draft, &prior, &prior).await?;
         Ok(counts.done(self.finish(draft).await?))
     }
 
@@ -153,16 +156,16 @@ impl Ledger {
         let counts = self.write_records(&mut draft, &prior, scope, block.changed, gone).await?;
         self.write_usage(&mut draft, block.used).await?;
         self.remove(&mut draft, scope, gone).await?;
-        self.judge_touched(&mut draft).await?;
 
         // Counted in the store: hints may have changed the scope since the reading began.
         let before = self.store.count_in_scope(place.source, scope).await?;
         let disappeared = draft.commit.removed.len() as u64;
         let held = (before + counts.appeared + counts.moved_in).saturating_sub(disappeared);
         let state = match ending.outcome() {
-            None => ScopeState { records: held, ..prior },
-            Some(outcome) => prior.after(outcome, held, place.now),
+            None => ScopeState { records: held, ..prior.clone() },
+            Some(outcome) => prior.clone().after(outcome, held, place.now),
         };
+        self.judge_touched(&mut draft, &prior, &state).await?;
         self.judge_scope(&mut draft, &state).await?;
         draft.commit.scope = Some(state.clone());
         let counts = counts.done(self.finish(draft).await?);
@@ -186,7 +189,7 @@ impl Ledger {
         if due.is_empty() {
             return Ok((0, 0));
         }
-        self.judge(&mut draft, due).await?;
+        self.judge_due(&mut draft, due).await?;
         Ok((n_due, self.finish(draft).await?))
     }
 
@@ -276,15 +279,22 @@ impl Ledger {
                     counts.moved_in += 1;
                 }
                 let old = Record { source, scope: scope.clone(), ..old };
-                changed_record(old, observation, draft.place.now)
+                let (record, change) = changed_record(old.clone(), observation, draft.place.now);
+                if change.is_some() && is_linked_otherwise(&old, &record) {
+                    draft.before.push(old);
+                }
+                (record, change)
             } else if let Some(old) = returned.remove(&id) {
                 let merged = reconcile::merge(&old.observation, observation);
-                let record = Record { observation: merged, changed_at: draft.place.now, ..old };
+                let history = old.history.after(&old.observation, &merged, draft.place.now);
+                let record =
+                    Record { observation: merged, history, changed_at: draft.place.now, ..old };
                 (record, Some(Change::Reappeared))
             } else {
                 let name = (observation.kind.clone(), observation.name.clone());
                 let replaces = replaced.get(&name).filter(|old| **old != id).cloned();
                 let record = Record {
+                    history: History::first(&observation),
                     observation,
                     source: draft.place.source.to_owned(),
                     scope: scope.clone(),
@@ -292,7 +302,6 @@ impl Ledger {
                     first_seen_at: draft.place.now,
                     changed_at: draft.place.now,
                     replaces,
-                    history: headcount_core::inventory::History::default(),
                     owner: None,
                 };
                 (record, Some(Change::Appeared))
@@ -354,12 +363,14 @@ impl Ledger {
             let Some(old) = known.get(&observation.id) else { continue };
             let usage_hash = reconcile::usage_hash(&observation);
             let merged = reconcile::merge(&old.observation, observation);
+            let history = old.history.clone().after(&old.observation, &merged, draft.place.now);
             draft.commit.used.push(Used {
                 id: merged.id.clone(),
                 usage: merged.usage.clone(),
                 usage_hash,
+                history: history.clone(),
             });
-            draft.touch(Record { observation: merged, ..old.clone() });
+            draft.touch(Record { observation: merged, history, ..old.clone() });
         }
         Ok(())
     }
@@ -389,16 +400,18 @@ impl Ledger {
                 }
             }
             draft.commit.removed.push(id);
+            draft.before.push(record);
         }
         Ok(())
     }
 
     /// Renders the events and writes everything; returns the number of transitions.
     async fn finish(&self, draft: Draft<'_>) -> Result<u64> {
-        let Draft { place, quiet, mut commit, rendered, .. } = draft;
+        let silent = self.silent_sources(&draft).await?;
+        let Draft { place, mut commit, rendered, .. } = draft;
         let mut sequence = self.store.next_sequence().await?;
         for (transition, about) in rendered {
-            if !quiet {
+            if !silent.contains(about.source()) {
                 commit.events.push(self.event(place, sequence, &transition, &about));
                 sequence += 1;
             }
@@ -407,6 +420,23 @@ impl Ledger {
         commit.sinks.clone_from(&self.settings.sinks);
         self.write(&commit).await?;
         Ok(commit.transitions.len() as u64)
+    }
+
+    /// Sources whose transitions stay inside because a summary of their baseline will tell them.
+    /// A commit may also move findings of other sources, which are not at their first scan.
+    async fn silent_sources(&self, draft: &Draft<'_>) -> Result<BTreeSet<String>> {
+        let own = draft.place.source;
+        let mut silent: BTreeSet<String> =
+            draft.quiet.then(|| own.to_owned()).into_iter().collect();
+        let others: BTreeSet<&str> =
+            draft.rendered.iter().map(|(_, about)| about.source()).filter(|s| *s != own).collect();
+        if others.is_empty() || self.settings.emit_baseline {
+            return Ok(silent);
+        }
+        let states = self.store.source_states().await?;
+        let young = states.into_iter().filter(|state| state.baselined_at.is_none());
+        silent.extend(young.map(|state| state.name).filter(|name| others.contains(name.as_str())));
+        Ok(silent)
     }
 
     fn event(

@@ -21,6 +21,7 @@ use crate::store::sqlite::SqliteStore;
 use crate::store::{FindingFilter, RecordFilter, Store};
 
 mod events;
+mod graph;
 mod large;
 
 const PLACE: &str = "test:1";

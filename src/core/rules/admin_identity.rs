@@ -10,8 +10,8 @@
 //! The policies of each identity are reduced to one level. On AWS: attached and inline policies
 //! and groups from `iam:GetAccountAuthorizationDetails`. On Kubernetes: the roles that bindings give
 //! to the service account; a binding to a group such as `system:authenticated` has no account of
-//! its own and is judged by itself. On GitHub: the permissions of an app, the role of a machine
-//! user. The fact `reason` names what decided. Fields: `privilege`, `attributes.group`.
+//! its own and is judged by itself. On GitHub: the permissions of an app. The fact `reason` names
+//! what decided. Fields: `privilege`, `attributes.group`.
 //!
 //! ## Not reported
 //! - Identities whose policies could not be read or understood: the verdict is "unknown".

@@ -58,10 +58,11 @@
 //! ```
 
 use headcount_sdk::model::{Endpoint, Link, LinkKind};
+use jiff::{SignedDuration, Timestamp};
 
-use super::federation::{accepts, same_issuer};
 use super::{Context, Judgement, Judges, Meta, Rule, Subject, Verdict};
 use crate::findings::{Certainty, Severity};
+use crate::graph::{self, By};
 use crate::inventory::{Coverage, Record, ScopeState};
 
 static META: Meta = Meta {
@@ -87,6 +88,8 @@ const SYSTEM: &str = "aws";
 /// The scope that lists them.
 const ROLES: &str = "roles";
 
+const FIRST_LOOK: SignedDuration = SignedDuration::from_mins(15);
+
 pub(super) struct BrokenFederation;
 
 impl Rule for BrokenFederation {
@@ -94,38 +97,49 @@ impl Rule for BrokenFederation {
         &META
     }
 
-    fn judge(&self, _cx: &Context<'_>, subject: &Subject<'_>) -> Judgement {
-        Judgement::steady(verdict(subject))
+    fn judge(&self, cx: &Context<'_>, subject: &Subject<'_>) -> Judgement {
+        if !subject.is_identity() {
+            return Judgement::steady(Verdict::NotApplicable);
+        }
+        if let Some(unread) = subject.unread("links") {
+            return Judgement::steady(unread);
+        }
+        let links = subject.record.observation.links.iter();
+        let roles = links.filter_map(Role::named_by);
+        let answers: Vec<_> = roles.map(|role| (role, answer(subject, &role))).collect();
+        if answers.is_empty() {
+            return Judgement::steady(Verdict::NotApplicable);
+        }
+        let is_early = answers.iter().any(|(_, answer)| matches!(answer, Answer::TooEarly(_)));
+        match verdict(subject, answers) {
+            unknown @ Verdict::Unknown { .. } if is_early => {
+                Judgement::until(unknown, next_look(subject.record.changed_at, cx.now))
+            }
+            verdict => Judgement::steady(verdict),
+        }
     }
 }
 
-fn verdict(subject: &Subject<'_>) -> Verdict {
-    if !subject.is_identity() {
-        return Verdict::NotApplicable;
-    }
-    if let Some(unread) = subject.unread("links") {
-        return unread;
-    }
-    let links = subject.record.observation.links.iter();
-    let roles = links.filter_map(Role::named_by);
-    let answers: Vec<_> = roles.map(|role| (role, answer(subject, &role))).collect();
-    if answers.is_empty() {
-        return Verdict::NotApplicable;
-    }
+/// A reading that is like the one before makes nobody look again, so the rule asks to be asked:
+/// each time after twice as long, should the account not be read any more.
+fn next_look(changed_at: Timestamp, now: Timestamp) -> Timestamp {
+    let wait = now.duration_since(changed_at).max(FIRST_LOOK);
+    now.checked_add(wait).unwrap_or(Timestamp::MAX)
+}
+
+/// One role that does not take the identity is enough; else all of them must be known.
+fn verdict(subject: &Subject<'_>, answers: Vec<(Role<'_>, Answer)>) -> Verdict {
     let mut unknown = None;
-    let mut broken: Option<(Role<'_>, &str)> = None;
     for (role, answer) in answers {
         match answer {
             Answer::Taken => {}
-            Answer::Unknown(missing) => unknown = unknown.or(Some(missing)),
-            Answer::Broken(why) => broken = broken.or(Some((role, why))),
+            Answer::Broken(why) => return violation(subject, role, why),
+            Answer::Unknown(missing) | Answer::TooEarly(missing) => {
+                unknown = unknown.or(Some(missing));
+            }
         }
     }
-    match (broken, unknown) {
-        (Some((role, why)), _) => violation(subject, role, why),
-        (None, Some(missing)) => Verdict::unknown(missing),
-        (None, None) => Verdict::Clear,
-    }
+    unknown.map_or(Verdict::Clear, Verdict::unknown)
 }
 
 fn violation(subject: &Subject<'_>, role: Role<'_>, why: &str) -> Verdict {
@@ -170,6 +184,8 @@ enum Answer {
     Taken,
     Broken(&'static str),
     Unknown(String),
+    /// The next complete reading will tell.
+    TooEarly(String),
 }
 
 fn answer(subject: &Subject<'_>, role: &Role<'_>) -> Answer {
@@ -189,8 +205,7 @@ fn trusted(subject: &Subject<'_>, role: &Record) -> Answer {
     if let Some(Verdict::Unknown { missing }) = subject.unread("subjects") {
         return Answer::Unknown(missing);
     }
-    let own = &subject.record.observation.subjects;
-    if own.is_empty() {
+    if subject.record.observation.subjects.is_empty() {
         return Answer::Unknown("subjects".to_owned());
     }
     if let Some(why) = role.observation.unread.get("links") {
@@ -199,23 +214,28 @@ fn trusted(subject: &Subject<'_>, role: &Record) -> Answer {
     let trusts = role.observation.links.iter().filter(|link| link.kind == LinkKind::Trusts);
     let mut is_open = false;
     for link in trusts {
-        let issuer = match &link.to {
-            Endpoint::Federation { issuer } => issuer,
+        match &link.to {
             Endpoint::Anyone => return Answer::Taken,
+            Endpoint::Federation { .. } if lets_in(role, link, subject.record) => {}
             _ => continue,
-        };
-        for presented in own.iter().filter(|s| same_issuer(&s.issuer, issuer)) {
-            match &link.trust {
-                Some(trust) if accepts(&trust.subjects, presented) => return Answer::Taken,
-                Some(_) => {}
-                None => is_open = true,
-            }
+        }
+        // Conditions that were not stated may still keep it out.
+        match link.trust {
+            Some(_) => return Answer::Taken,
+            None => is_open = true,
         }
     }
     match is_open {
         true => Answer::Unknown(format!("conditions of the trust of {}", role.observation.native)),
         false => Answer::Broken("does not trust it"),
     }
+}
+
+/// Whether one trust of the role is meant for the identity, among others perhaps.
+fn lets_in(role: &Record, link: &Link, identity: &Record) -> bool {
+    let mut gate = role.clone();
+    gate.observation.links = vec![link.clone()];
+    graph::connect(&gate, identity).iter().any(|connection| connection.by == By::Subject)
 }
 
 /// Whether the role is proven not to be there. A reading from before the identity's last change
@@ -226,10 +246,11 @@ fn missing(subject: &Subject<'_>, role: &Role<'_>) -> Answer {
         return Answer::Unknown(format!("the roles of {}", role.place));
     };
     let read_at = scope.as_of.or(scope.last_complete_at);
-    match read_at {
-        Some(at) if scope.coverage == Coverage::Complete && at >= subject.record.changed_at => {
-            Answer::Broken("does not exist")
-        }
-        _ => Answer::Unknown(format!("the roles of {}, read to the end", role.place)),
+    let is_since = read_at.is_some_and(|at| at >= subject.record.changed_at);
+    let missing = || format!("the roles of {}, read to the end", role.place);
+    match scope.coverage {
+        Coverage::Complete if is_since => Answer::Broken("does not exist"),
+        Coverage::Complete => Answer::TooEarly(missing()),
+        _ => Answer::Unknown(missing()),
     }
 }

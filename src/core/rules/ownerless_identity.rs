@@ -11,8 +11,9 @@
 //! description, its path and the identity around it. The strongest wins; texts such as `tbd` or
 //! `none` name nobody. On AWS, tags come from `iam:GetAccountAuthorizationDetails`. On Kubernetes:
 //! labels and annotations of the service account, of what runs as it and of its namespace. On
-//! GitHub: whoever owns the app or invited the machine user, custom properties and code owners of
-//! repositories. Fields: `owner`, `owner_evidence`.
+//! GitHub: whoever installed the app, as the audit log tells. What uses an identity from another
+//! source lends it its owner: the repository that deploys with a role, the workload behind an
+//! account. Fields: `owner`, `owner_evidence`, `links`.
 //!
 //! ## Not reported
 //! - Identities whose owner evidence could not be read and of which no owner is known: the verdict

@@ -16,7 +16,8 @@
 //! ## Not reported
 //! - Parts of one application, environments of one repository, and the same service account in
 //!   several clusters.
-//! - Users that no counted source shows: virtual machines, laptops, clusters that are not counted.
+//! - Users that no counted source shows (virtual machines, laptops, clusters that are not counted),
+//!   and users beyond the first hundred.
 //! - Service accounts of which only one application is known while pods or workloads cannot be
 //!   read: the verdict is "unknown".
 //! - A namespace's `default` account without any power to change things, which unrelated pods share

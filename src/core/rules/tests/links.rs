@@ -75,7 +75,7 @@ fn unread_workloads_do_not_prove_that_an_account_is_not_shared() {
 
 #[test]
 fn shared_account_by_power_and_default() {
-    let two = || vec![workload("a", Some("a")), workload("b", Some("b"))];
+    let two = || vec![workload("shop/web", Some("a")), workload("shop/api", Some("b"))];
     for (found, own, default) in [
         (Level::None, "low/high", "clear"),
         (Level::Read, "low/high", "clear"),
@@ -255,15 +255,31 @@ fn role_is_missing_only_if_its_account_was_read_to_the_end_since() {
     let title = roles_read(|_| {}).violation(BROKEN).title;
     assert!(title.ends_with("points to arn:aws:iam::123456789012:role/web, which does not exist"));
     // A second before the account got its annotation, the role may not have been there yet.
-    roles_read(|s| s.last_complete_at = Some(second(-1))).check(BROKEN, unread);
-    roles_read(|s| s.as_of = Some(second(-1))).check(BROKEN, unread);
-    roles_read(|s| s.last_complete_at = None).check(BROKEN, unread);
+    let early = &format!("{unread} until 2d");
+    roles_read(|s| s.last_complete_at = Some(second(-1))).check(BROKEN, early);
+    roles_read(|s| s.as_of = Some(second(-1))).check(BROKEN, early);
+    roles_read(|s| s.last_complete_at = None).check(BROKEN, early);
     roles_read(|s| s.coverage = Coverage::Sweeping { outstanding: 1 }).check(BROKEN, unread);
     roles_read(|s| s.coverage = Coverage::Held { would_remove: 1, of: 1 }).check(BROKEN, unread);
     let not_counted = "unknown the roles of aws:123456789012";
     pointing().check(BROKEN, not_counted);
     roles_read(|s| s.scope = Scope::new(PLACE, "users")).check(BROKEN, not_counted);
     roles_read(|s| s.scope = Scope::new("aws:999", "roles")).check(BROKEN, not_counted);
+}
+
+#[test]
+fn next_reading_is_asked_for_after_twice_as_long_each_time() {
+    let early = || roles_read(|s| s.last_complete_at = Some(second(-1)));
+    let unread = "unknown the roles of aws:123456789012, read to the end";
+    for (now, expected) in [
+        (second(0), "until 0d+900s"),
+        (second(900), "until 0d+1800s"),
+        (second(1800), "until 0d+3600s"),
+        (day(4), "until 8d"),
+        (second(-5), "until 0d+895s"),
+    ] {
+        early().on(now).check(BROKEN, &format!("{unread} {expected}"));
+    }
 }
 
 #[test]

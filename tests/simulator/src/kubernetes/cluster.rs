@@ -163,16 +163,24 @@ impl Cluster {
         Ok(())
     }
 
-    /// Deletes an object and what goes with it.
+    /// Deletes an object and then, like the controllers of a real cluster, what goes with it. A
+    /// namespace goes last.
     pub fn delete(&mut self, resource: Resource, namespace: &str, name: &str) -> Changed<()> {
         let object = self.require(resource, namespace, name)?;
-        for (resource, key) in self.dependants(&object) {
+        let dependants = self.dependants(&object);
+        let is_last = resource == Resource::Namespaces;
+        if !is_last {
+            self.take(Arc::clone(&object));
+        }
+        for (resource, key) in dependants {
             // A dependant of a dependant may have gone already.
             if self.get(resource, &key.0, &key.1).is_some() {
                 self.delete(resource, &key.0, &key.1)?;
             }
         }
-        self.take(object);
+        if is_last {
+            self.take(object);
+        }
         Ok(())
     }
 

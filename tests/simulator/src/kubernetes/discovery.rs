@@ -74,7 +74,7 @@ pub(crate) fn resources(cluster: &Cluster, group: &str, version: &str) -> Option
     Some(json!({
         "kind": "APIResourceList",
         "apiVersion": "v1",
-        "groupVersion": first.api_version(),
+        "groupVersion": first.api_version_in(version),
         "resources": resources.collect::<Vec<_>>(),
     }))
 }
@@ -122,16 +122,20 @@ const VERBS: [&str; 8] =
     ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 
 fn served(cluster: &Cluster, group: &str, version: &str) -> Vec<Resource> {
-    let of = |resource: &Resource| resource.group() == group && resource.version() == version;
-    Resource::ALL.into_iter().filter(of).filter(|one| cluster.serves(*one)).collect()
+    let of = |resource: &Resource| {
+        resource.group() == group && cluster.served_version(*resource) == Some(version)
+    };
+    Resource::ALL.into_iter().filter(of).collect()
 }
 
 /// The served versions of a group, the preferred one first.
 fn versions(cluster: &Cluster, group: &str) -> Vec<&'static str> {
     let mut versions = Vec::new();
     for resource in Resource::ALL.into_iter().filter(|one| one.group() == group) {
-        if cluster.serves(resource) && !versions.contains(&resource.version()) {
-            versions.push(resource.version());
+        if let Some(version) = cluster.served_version(resource)
+            && !versions.contains(&version)
+        {
+            versions.push(version);
         }
     }
     versions

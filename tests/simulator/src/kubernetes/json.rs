@@ -16,7 +16,8 @@ pub const MARKED_SECRET_BASE64: &str = "Tk8tU0VDUkVULUJVVC1BLU1BUkstRVhBTVBMRQ==
 /// How much of an object is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum View {
-    Full,
+    /// Everything, in this version of its group.
+    Full(&'static str),
     /// `PartialObjectMetadata` of `meta.k8s.io/v1`.
     Metadata,
 }
@@ -25,7 +26,7 @@ impl View {
     /// Kind and API version of one object.
     fn types(self, resource: Resource) -> (String, String) {
         match self {
-            Self::Full => (resource.kind().to_owned(), resource.api_version()),
+            Self::Full(version) => (resource.kind().to_owned(), resource.api_version_in(version)),
             Self::Metadata => ("PartialObjectMetadata".to_owned(), "meta.k8s.io/v1".to_owned()),
         }
     }
@@ -76,7 +77,7 @@ pub(crate) fn list<'a>(
             body.push(b',');
         }
         let item = match view {
-            View::Full => Value::Object(item(one, view, one.version)),
+            View::Full(_) => Value::Object(item(one, view, one.version)),
             View::Metadata => object(one, view),
         };
         body.extend_from_slice(item.to_string().as_bytes());
@@ -110,7 +111,7 @@ fn bookmark(resource: Resource, view: View, version: u64, ends_initial: bool) ->
 
 fn item(object: &Object, view: View, version: u64) -> Map<String, Value> {
     let mut fields = match view {
-        View::Full => fields::of(object),
+        View::Full(_) => fields::of(object),
         View::Metadata => Map::new(),
     };
     fields.insert("metadata".to_owned(), metadata(object, version));

@@ -37,7 +37,8 @@ pub enum Resource {
     ClusterRoleBindings,
     /// `certificates.k8s.io/v1` CertificateSigningRequest.
     CertificateSigningRequests,
-    /// `certificates.k8s.io/v1beta1` PodCertificateRequest, as Kubernetes 1.35 serves it.
+    /// `certificates.k8s.io/v1beta1` PodCertificateRequest, as Kubernetes 1.35 serves it; in other
+    /// versions after `Cluster::serve_pod_certificates_in`.
     PodCertificateRequests,
 }
 
@@ -129,7 +130,7 @@ impl Resource {
         }
     }
 
-    /// `v1`.
+    /// `v1`; the version that a new cluster serves.
     pub fn version(self) -> &'static str {
         match self {
             Self::PodCertificateRequests => "v1beta1",
@@ -139,9 +140,13 @@ impl Resource {
 
     /// `apps/v1`; `v1` in the core group.
     pub fn api_version(self) -> String {
+        self.api_version_in(self.version())
+    }
+
+    pub(crate) fn api_version_in(self, version: &str) -> String {
         match self.group() {
-            "" => self.version().to_owned(),
-            group => format!("{group}/{}", self.version()),
+            "" => version.to_owned(),
+            group => format!("{group}/{version}"),
         }
     }
 
@@ -156,13 +161,21 @@ impl Resource {
         )
     }
 
-    /// The resource called so in a group version.
-    pub(crate) fn find(group: &str, version: &str, plural: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|resource| {
-            resource.group() == group
-                && resource.version() == version
-                && resource.plural() == plural
-        })
+    /// The versions in which some cluster serves it.
+    fn versions(self) -> &'static [&'static str] {
+        match self {
+            Self::PodCertificateRequests => &["v1", "v1beta1", "v1alpha1"],
+            _ => &["v1"],
+        }
+    }
+
+    /// The resource called so in a group version, with that version.
+    pub(crate) fn find(group: &str, version: &str, plural: &str) -> Option<(Self, &'static str)> {
+        let resource = Self::ALL
+            .into_iter()
+            .find(|resource| resource.group() == group && resource.plural() == plural)?;
+        let version = resource.versions().iter().find(|known| **known == version)?;
+        Some((resource, version))
     }
 }
 

@@ -35,10 +35,12 @@ pub(crate) enum Target {
     },
     Collection {
         resource: Resource,
+        version: &'static str,
         namespace: Option<Text>,
     },
     Single {
         resource: Resource,
+        version: &'static str,
         namespace: Text,
         name: String,
     },
@@ -53,7 +55,8 @@ pub(crate) enum Target {
 /// The form in which the answer is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wants {
-    Json(View),
+    Json,
+    Metadata,
     AggregatedDiscovery,
     /// Nothing that is spoken here, protobuf for one.
     Else,
@@ -93,13 +96,24 @@ impl Asked {
         matches!(self.param(name), Some("true" | "1"))
     }
 
-    /// Resource, namespace and group of what is asked for.
-    pub(crate) fn resource(&self) -> Option<Resource> {
+    /// The resource that is asked for, with its version.
+    pub(crate) fn versioned(&self) -> Option<(Resource, &'static str)> {
         match &self.target {
-            Target::Collection { resource, .. } | Target::Single { resource, .. } => {
-                Some(*resource)
-            }
+            Target::Collection { resource, version, .. }
+            | Target::Single { resource, version, .. } => Some((*resource, version)),
             _ => None,
+        }
+    }
+
+    pub(crate) fn resource(&self) -> Option<Resource> {
+        self.versioned().map(|(resource, _)| resource)
+    }
+
+    /// How objects are to be written.
+    pub(crate) fn view(&self) -> View {
+        match (self.wants, self.versioned()) {
+            (Wants::Metadata, _) => View::Metadata,
+            (_, versioned) => View::Full(versioned.map_or("v1", |(_, version)| version)),
         }
     }
 
@@ -133,26 +147,31 @@ fn below(group: &str, version: &str, rest: &[&str]) -> Target {
     let none = Target::UnknownResource { group: group.to_owned(), version: version.to_owned() };
     match rest {
         [] => Target::Resources { group: group.to_owned(), version: version.to_owned() },
-        ["namespaces", namespace, plural] => {
-            find(plural).filter(|resource| resource.is_namespaced()).map_or(none, |resource| {
-                Target::Collection { resource, namespace: Some((*namespace).into()) }
-            })
+        ["namespaces", namespace, plural, name @ ..] if name.len() < 2 => {
+            let namespaced = find(plural).filter(|(resource, _)| resource.is_namespaced());
+            let Some((resource, version)) = namespaced else { return none };
+            let namespace: Text = (*namespace).into();
+            match name {
+                [name, ..] => {
+                    Target::Single { resource, version, namespace, name: (*name).to_owned() }
+                }
+                [] => Target::Collection { resource, version, namespace: Some(namespace) },
+            }
         }
-        ["namespaces", namespace, plural, name] => find(plural)
-            .filter(|resource| resource.is_namespaced())
-            .map_or(none, |resource| Target::Single {
+        [plural] => find(plural).map_or(none, |(resource, version)| Target::Collection {
+            resource,
+            version,
+            namespace: None,
+        }),
+        [plural, name] => find(plural).filter(|(resource, _)| !resource.is_namespaced()).map_or(
+            none,
+            |(resource, version)| Target::Single {
                 resource,
-                namespace: (*namespace).into(),
+                version,
+                namespace: "".into(),
                 name: (*name).to_owned(),
-            }),
-        [plural] => {
-            find(plural).map_or(none, |resource| Target::Collection { resource, namespace: None })
-        }
-        [plural, name] => {
-            find(plural).filter(|resource| !resource.is_namespaced()).map_or(none, |resource| {
-                Target::Single { resource, namespace: "".into(), name: (*name).to_owned() }
-            })
-        }
+            },
+        ),
         _ => none,
     }
 }
@@ -165,13 +184,13 @@ fn wants(accept: &str) -> Wants {
         let shape = parts.find_map(|part| part.strip_prefix("as="));
         match (media, shape) {
             ("application/json", Some("PartialObjectMetadata" | "PartialObjectMetadataList")) => {
-                return Wants::Json(View::Metadata);
+                return Wants::Metadata;
             }
             ("application/json", Some("APIGroupDiscoveryList")) => {
                 return Wants::AggregatedDiscovery;
             }
             ("application/json" | "application/*" | "*/*", None) => {
-                return Wants::Json(View::Full);
+                return Wants::Json;
             }
             _ => {}
         }

@@ -51,6 +51,8 @@ pub(crate) struct Script {
     pub(crate) expiry: Expiry,
     pub(crate) no_streaming_lists: bool,
     pub(crate) no_aggregated_discovery: bool,
+    /// The version of PodCertificateRequest, when it is not the usual one.
+    pod_certificates: Option<&'static str>,
     /// Group versions that are not served.
     pub(crate) absent: BTreeSet<String>,
     /// Their watches get nothing for the time being.
@@ -178,7 +180,19 @@ impl Cluster {
         self.script.absent.remove(group_version);
     }
 
-    pub(crate) fn serves(&self, resource: Resource) -> bool {
-        !self.script.absent.contains(&resource.api_version())
+    /// Serves PodCertificateRequest in this version and no other: `v1` from Kubernetes 1.37 on,
+    /// `v1alpha1` before 1.35.
+    pub fn serve_pod_certificates_in(&mut self, version: &'static str) {
+        self.script.pod_certificates = Some(version);
+    }
+
+    /// The version in which a resource is served; `None` when it is not.
+    pub(crate) fn served_version(&self, resource: Resource) -> Option<&'static str> {
+        let version = match (resource, self.script.pod_certificates) {
+            (Resource::PodCertificateRequests, Some(version)) => version,
+            _ => resource.version(),
+        };
+        let is_absent = self.script.absent.contains(&resource.api_version_in(version));
+        (!is_absent).then_some(version)
     }
 }

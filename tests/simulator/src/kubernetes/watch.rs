@@ -22,6 +22,9 @@ use super::status::Status;
 /// Objects or lines in one chunk.
 const CHUNK: usize = 200;
 
+/// The beginning of a line.
+const HALF_A_LINE: &str = "{\"type\":\"ADDED\",\"object\":{\"kind\":";
+
 /// A watch that was asked for.
 #[derive(Debug)]
 pub(crate) struct WatchQuery {
@@ -64,6 +67,8 @@ pub(crate) struct Watch {
     began: u64,
     deadline: Instant,
     end: Option<Ending>,
+    /// A piece of a line to be sent before the end.
+    torn: Option<&'static str>,
     moved: watch::Receiver<u64>,
     stop: watch::Receiver<bool>,
     /// Counts as open for as long as it lives.
@@ -95,6 +100,7 @@ impl Watch {
             began: cluster.log.end(),
             deadline: Instant::now() + query.timeout.unwrap_or(Duration::from_secs(1800)),
             end: None,
+            torn: None,
             moved: shared.moved(),
             stop: shared.stopped(),
             _open: shared.open(query.resource),
@@ -119,6 +125,13 @@ impl Watch {
         Ok(watch)
     }
 
+    /// Lets the watch end in the middle of a line: after half of what it begins with, without the
+    /// mark of its end, and before anything else.
+    pub(crate) fn cut(&mut self, ending: Ending) {
+        self.initial.truncate(self.initial.len() / 2);
+        (self.mark, self.torn, self.end) = (None, Some(HALF_A_LINE), Some(ending));
+    }
+
     /// The next chunk of the body; `None` when the watch is over.
     pub(crate) async fn chunk(&mut self) -> Option<io::Result<Bytes>> {
         loop {
@@ -131,9 +144,14 @@ impl Watch {
             if !lines.is_empty() {
                 return Some(Ok(lines.into()));
             }
+            if let Some(torn) = self.torn.take() {
+                return Some(Ok(Bytes::from_static(torn.as_bytes())));
+            }
             match self.end.take() {
                 Some(Ending::Broken) => {
                     self.end = Some(Ending::Closed);
+                    // What is written is flushed when there is nothing to write for a moment.
+                    tokio::task::yield_now().await;
                     return Some(Err(io::ErrorKind::ConnectionReset.into()));
                 }
                 Some(Ending::Closed) => return None,

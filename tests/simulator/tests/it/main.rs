@@ -7,6 +7,7 @@ mod access;
 mod changes;
 mod client;
 mod faults;
+mod github;
 mod kubernetes;
 mod paging;
 mod parses;

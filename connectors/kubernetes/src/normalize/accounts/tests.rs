@@ -6,7 +6,6 @@ use std::sync::Arc;
 use headcount_sdk::ScanError;
 
 use super::*;
-use crate::config::default_owner_labels;
 use crate::id::Place;
 use crate::keep::{Binding, Holder, Meta, Object, Runner, Texts};
 
@@ -41,7 +40,7 @@ fn world(objects: Vec<(Kind, Object)>) -> World {
 }
 
 fn names(world: &World, doubt: Doubt<'_>) -> Vec<String> {
-    let keys = OwnerKeys::new(&default_owner_labels());
+    let keys = OwnerKeys::new(&headcount_sdk::owner::default_keys());
     let mut names = Vec::new();
     Accounts::of(world, &keys).record(Wanted::All, doubt, &mut |made| names.push(made.name));
     names
@@ -134,7 +133,7 @@ fn clouds_are_known_by_their_annotations() {
 
 #[test]
 fn accounts_of_the_control_plane_are_told_by_name_or_binding_and_else_unread() {
-    let keys = OwnerKeys::new(&default_owner_labels());
+    let keys = OwnerKeys::new(&headcount_sdk::owner::default_keys());
     let system = |world: &World| -> BTreeMap<String, String> {
         let mut found = BTreeMap::new();
         Accounts::of(world, &keys).record(Wanted::All, Doubt::KeepAll, &mut |made| {

@@ -9,11 +9,11 @@ impl Seeder<'_> {
     /// Binds an account, by turns in every way that there is, and three in eight not at all.
     pub(super) fn rights(&mut self, account: &Object, n: usize) -> Changed<()> {
         let (namespace, name) = (account.namespace().to_owned(), account.name().to_owned());
-        let subject = Subject::account(&namespace, &name);
-        let within = |role| Object::role_binding(&namespace, &name, role, &[subject.clone()]);
+        let subjects = [Subject::account(&namespace, &name)];
+        let within = |role| Object::role_binding(&namespace, &name, role, &subjects);
         let everywhere = |role: &str| {
             let name = format!("{namespace}-{name}");
-            Object::cluster_role_binding(&name, RoleRef::cluster_role(role), &[subject.clone()])
+            Object::cluster_role_binding(&name, RoleRef::cluster_role(role), &subjects)
         };
         let binding = match n % 8 {
             0 => within(RoleRef::cluster_role("view")),

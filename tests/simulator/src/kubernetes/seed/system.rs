@@ -22,60 +22,7 @@ impl Seeder<'_> {
     }
 
     fn default_roles(&mut self) -> Changed<()> {
-        let read = ["get", "list", "watch"];
-        let write = ["create", "delete", "deletecollection", "patch", "update"];
-        let things = ["configmaps", "pods", "services", "serviceaccounts"];
-        let both = [&read[..], &write[..]].concat();
-        let roles = [
-            (
-                "cluster-admin",
-                vec![Rule::new(&["*"], &["*"], &["*"]), Rule::on_urls(&["*"], &["*"])],
-            ),
-            (
-                "admin",
-                vec![
-                    Rule::new(&[""], &things, &both),
-                    Rule::new(&[""], &["secrets", "pods/exec"], &both),
-                    Rule::new(&["rbac.authorization.k8s.io"], &["roles", "rolebindings"], &both),
-                ],
-            ),
-            (
-                "edit",
-                vec![
-                    Rule::new(&[""], &things, &both),
-                    Rule::new(&[""], &["secrets", "pods/exec"], &both),
-                    Rule::new(&[""], &["serviceaccounts"], &["impersonate"]),
-                ],
-            ),
-            ("view", vec![Rule::new(&[""], &things, &read)]),
-            (
-                "system:basic-user",
-                vec![Rule::new(
-                    &["authorization.k8s.io"],
-                    &["selfsubjectaccessreviews"],
-                    &["create"],
-                )],
-            ),
-            ("system:discovery", vec![Rule::on_urls(&["/api", "/apis", "/version"], &["get"])]),
-            ("system:public-info-viewer", vec![Rule::on_urls(&["/healthz", "/version"], &["get"])]),
-            (
-                "system:service-account-issuer-discovery",
-                vec![Rule::on_urls(
-                    &["/.well-known/openid-configuration", "/openid/v1/jwks"],
-                    &["get"],
-                )],
-            ),
-            ("system:coredns", vec![Rule::new(&[""], &["pods", "namespaces"], &read[1..])]),
-            (
-                "system:controller:generic-garbage-collector",
-                vec![Rule::new(
-                    &["*"],
-                    &["*"],
-                    &["delete", "get", "list", "patch", "update", "watch"],
-                )],
-            ),
-        ];
-        for (name, rules) in roles {
+        for (name, rules) in roles_for_people().into_iter().chain(roles_of_the_system()) {
             let role = Object::cluster_role(name, &rules).label(DEFAULTS.0, DEFAULTS.1);
             self.made(role, 1000)?;
         }
@@ -140,4 +87,39 @@ impl Seeder<'_> {
         }
         Ok(())
     }
+}
+
+const READ: [&str; 3] = ["get", "list", "watch"];
+const WRITE: [&str; 5] = ["create", "delete", "deletecollection", "patch", "update"];
+
+fn roles_for_people() -> Vec<(&'static str, Vec<Rule>)> {
+    let things = ["configmaps", "pods", "services", "serviceaccounts"];
+    let both = [&READ[..], &WRITE[..]].concat();
+    let everything = vec![Rule::new(&["*"], &["*"], &["*"]), Rule::on_urls(&["*"], &["*"])];
+    let admin = vec![
+        Rule::new(&[""], &things, &both),
+        Rule::new(&[""], &["secrets", "pods/exec"], &both),
+        Rule::new(&["rbac.authorization.k8s.io"], &["roles", "rolebindings"], &both),
+    ];
+    let edit = vec![
+        Rule::new(&[""], &things, &both),
+        Rule::new(&[""], &["secrets", "pods/exec"], &both),
+        Rule::new(&[""], &["serviceaccounts"], &["impersonate"]),
+    ];
+    let view = vec![Rule::new(&[""], &things, &READ)];
+    vec![("cluster-admin", everything), ("admin", admin), ("edit", edit), ("view", view)]
+}
+
+fn roles_of_the_system() -> Vec<(&'static str, Vec<Rule>)> {
+    let review = ["selfsubjectaccessreviews"];
+    let issuer = ["/.well-known/openid-configuration", "/openid/v1/jwks"];
+    let collect = ["delete", "get", "list", "patch", "update", "watch"];
+    vec![
+        ("system:basic-user", vec![Rule::new(&["authorization.k8s.io"], &review, &["create"])]),
+        ("system:discovery", vec![Rule::on_urls(&["/api", "/apis", "/version"], &["get"])]),
+        ("system:public-info-viewer", vec![Rule::on_urls(&["/healthz", "/version"], &["get"])]),
+        ("system:service-account-issuer-discovery", vec![Rule::on_urls(&issuer, &["get"])]),
+        ("system:coredns", vec![Rule::new(&[""], &["pods", "namespaces"], &READ[1..])]),
+        ("system:controller:generic-garbage-collector", vec![Rule::new(&["*"], &["*"], &collect)]),
+    ]
 }

@@ -1,20 +1,16 @@
 //! An answer before it goes out, and the faults that befall it on its way.
 
-use std::io;
-
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use futures::stream;
 use serde_json::Value;
 
 use crate::fault::Fault;
+use crate::kubernetes::script::Ending;
 use crate::kubernetes::status::Status;
 use crate::kubernetes::watch::Watch;
 use crate::wire::Wire;
-
-/// The beginning of a watch's first line, for watches that break.
-const HALF_A_LINE: &str = "{\"type\":\"ADDED\",\"object\":{\"kind\":";
 
 /// What is answered.
 #[derive(Debug)]
@@ -85,16 +81,8 @@ impl Answer {
             (Some(Fault::Reset), _) => wire.reset(),
             (Some(Fault::TruncatedBody), Content::Bytes(bytes)) => bytes.truncate(bytes.len() / 2),
             (Some(Fault::CutConnection), Content::Bytes(bytes)) => wire.cut_body(bytes.len() / 2),
-            (Some(Fault::TruncatedBody), Content::Watch(_)) => {
-                answer.content = Content::Bytes(HALF_A_LINE.as_bytes().to_vec());
-            }
-            (Some(Fault::CutConnection), Content::Watch(_)) => {
-                let parts: [io::Result<Bytes>; 2] = [
-                    Ok(Bytes::from_static(HALF_A_LINE.as_bytes())),
-                    Err(io::ErrorKind::ConnectionReset.into()),
-                ];
-                return answer.respond(Body::from_stream(stream::iter(parts)));
-            }
+            (Some(Fault::TruncatedBody), Content::Watch(watch)) => watch.cut(Ending::Closed),
+            (Some(Fault::CutConnection), Content::Watch(watch)) => watch.cut(Ending::Broken),
             _ => {}
         }
         let body = match std::mem::replace(&mut answer.content, Content::Bytes(Vec::new())) {

@@ -13,7 +13,7 @@ use super::answer::Answer;
 use crate::fault::{Fault, Spoil};
 use crate::kubernetes::cluster::Cluster;
 use crate::kubernetes::discovery;
-use crate::kubernetes::json::{self, View};
+use crate::kubernetes::json;
 use crate::kubernetes::list::{self, ListQuery};
 use crate::kubernetes::object::Text;
 use crate::kubernetes::resource::Resource;
@@ -83,7 +83,7 @@ fn quirk(fault: Fault) -> Option<Quirk> {
 
 fn denied(asked: &Asked) -> Status {
     match &asked.target {
-        Target::Collection { resource, namespace } => {
+        Target::Collection { resource, namespace, .. } => {
             let namespace = namespace.as_deref();
             Status::denied(asked.verb, resource.group(), resource.plural(), namespace)
         }
@@ -108,27 +108,21 @@ fn answer(shared: &Arc<Shared>, asked: &Asked, quirk: Option<Quirk>) -> Result<A
         return Err(Status::not_acceptable());
     }
     match &asked.target {
-        Target::Collection { resource, .. } | Target::Single { resource, .. }
-            if !shared.lock().cluster.serves(*resource) =>
-        {
-            Ok(Answer::no_page())
-        }
+        _ if !is_served(shared, asked) => Ok(Answer::no_page()),
         _ if !matches!(asked.verb, "get" | "list" | "watch") => Err(Status::read_only()),
-        Target::Collection { resource, namespace } => {
-            let selector = Selector::parse(
-                *resource,
-                asked.param("labelSelector"),
-                asked.param("fieldSelector"),
-            )?;
+        Target::Collection { resource, namespace, .. } => {
+            let (labels, fields) = (asked.param("labelSelector"), asked.param("fieldSelector"));
+            let selector = Selector::parse(*resource, labels, fields)?;
+            let of = Collection { resource: *resource, namespace: namespace.clone(), selector };
             if asked.verb == "watch" {
-                return watch(shared, asked, (*resource, namespace.clone()), selector);
+                return watch(shared, asked, of);
             }
-            page(shared, asked, (*resource, namespace.clone()), (selector, quirk))
+            page(shared, asked, of, quirk)
         }
-        Target::Single { resource, namespace, name } => {
+        Target::Single { resource, namespace, name, .. } => {
             let inside = shared.lock();
             match inside.cluster.get(*resource, namespace, name) {
-                Some(object) => Ok(Answer::json(&json::object(object, view(asked)))),
+                Some(object) => Ok(Answer::json(&json::object(object, asked.view()))),
                 None => Err(Status::not_found(resource.group(), resource.plural(), name)),
             }
         }
@@ -136,18 +130,24 @@ fn answer(shared: &Arc<Shared>, asked: &Asked, quirk: Option<Quirk>) -> Result<A
     }
 }
 
-fn view(asked: &Asked) -> View {
-    match asked.wants {
-        Wants::Json(view) => view,
-        _ => View::Full,
-    }
+/// What is listed or watched.
+struct Collection {
+    resource: Resource,
+    namespace: Option<Text>,
+    selector: Selector,
+}
+
+fn is_served(shared: &Shared, asked: &Asked) -> bool {
+    asked.versioned().is_none_or(|(resource, version)| {
+        shared.lock().cluster.served_version(resource) == Some(version)
+    })
 }
 
 fn page(
     shared: &Shared,
     asked: &Asked,
-    (resource, namespace): (Resource, Option<Text>),
-    (selector, quirk): (Selector, Option<Quirk>),
+    of: Collection,
+    quirk: Option<Quirk>,
 ) -> Result<Answer, Status> {
     let exact = match asked.param("resourceVersionMatch") {
         None | Some("NotOlderThan") => false,
@@ -157,9 +157,9 @@ fn page(
     let inside = shared.lock();
     let limit = number(asked, "limit")?.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
     let query = ListQuery {
-        resource,
-        namespace,
-        selector,
+        resource: of.resource,
+        namespace: of.namespace,
+        selector: of.selector,
         limit: match (limit.filter(|limit| *limit > 0), inside.most) {
             (Some(limit), Some(most)) => Some(limit.min(most)),
             (limit, most) => limit.or(most),
@@ -173,15 +173,10 @@ fn page(
     // Written without the lock: a page may be long.
     drop(inside);
     let objects = objects.iter().map(|object| &**object);
-    Ok(Answer::bytes(json::list(resource, objects, view(asked), &meta)))
+    Ok(Answer::bytes(json::list(of.resource, objects, asked.view(), &meta)))
 }
 
-fn watch(
-    shared: &Arc<Shared>,
-    asked: &Asked,
-    (resource, namespace): (Resource, Option<Text>),
-    selector: Selector,
-) -> Result<Answer, Status> {
+fn watch(shared: &Arc<Shared>, asked: &Asked, of: Collection) -> Result<Answer, Status> {
     let matching = asked.param("resourceVersionMatch");
     let send_initial = asked.is_set("sendInitialEvents");
     let has_initial = asked.param("sendInitialEvents").is_some();
@@ -199,14 +194,14 @@ fn watch(
         ));
     }
     let query = WatchQuery {
-        resource,
-        namespace,
-        selector,
+        resource: of.resource,
+        namespace: of.namespace,
+        selector: of.selector,
         version: number(asked, "resourceVersion")?,
         bookmarks,
         send_initial,
         timeout: number(asked, "timeoutSeconds")?.map(Duration::from_secs),
-        view: view(asked),
+        view: asked.view(),
     };
     Ok(Answer::watch(Watch::begin(shared, query)?))
 }

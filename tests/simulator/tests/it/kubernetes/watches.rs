@@ -278,6 +278,23 @@ async fn broken_first_lines_lose_nothing() {
     }
 }
 
+/// Half of a streaming list and then nothing: no reader may take that for all of it.
+#[tokio::test]
+async fn streaming_list_that_is_cut_has_no_end() {
+    for fault in [Fault::CutConnection, Fault::TruncatedBody] {
+        let (server, client) = started(cluster()).await;
+        server.inject(FaultPlan::new(fault).first(1));
+        let mut stream = pin!(watcher(accounts(&client), labelled().streaming_lists()));
+        assert_eq!(next(&mut stream, 2).await, "init +a", "{fault:?}");
+        let mut seen = next(&mut stream, 1).await;
+        while seen.starts_with('!') {
+            seen = next(&mut stream, 1).await;
+        }
+        assert_eq!(seen, "init", "{fault:?}");
+        assert_eq!(next(&mut stream, 3).await, "+a +b done", "{fault:?}");
+    }
+}
+
 #[tokio::test]
 async fn list_that_expires_between_pages_begins_anew() {
     let (server, client) = started(cluster()).await;

@@ -2,6 +2,7 @@
 //! together, and here alone a scope is called complete.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use headcount_sdk::{
@@ -17,7 +18,7 @@ use crate::id::Place;
 use crate::kinds::Kind;
 use crate::listing::list;
 use crate::manifest::{GET_CLUSTER, GET_TRACKING, TOKEN_SECRETS};
-use crate::mirror::{Mirrors, Phase};
+use crate::mirror::Phase;
 use crate::normalize::accounts::{Accounts, Doubt};
 use crate::normalize::{Wanted, bindings, requests, secrets, workloads};
 use crate::world::{Objects, World};
@@ -244,7 +245,7 @@ impl KubernetesConnector {
         for kind in kinds {
             let part = match mirrors.as_ref().and_then(|mirrors| mirrors.ready(kind)) {
                 Some(objects) => Ok(objects),
-                None => self.listed(cx, kind, mirrors.as_deref()).await,
+                None => self.listed(cx, kind).await,
             };
             match part {
                 Err(error) if needs.is_vital(kind) => return Err(error),
@@ -274,15 +275,8 @@ impl KubernetesConnector {
         }
     }
 
-    async fn listed(
-        &self,
-        cx: &ScanContext,
-        kind: Kind,
-        mirrors: Option<&Mirrors>,
-    ) -> Result<Arc<Objects>, ScanError> {
-        if let Some(mirrors) = mirrors {
-            mirrors.bypassed();
-        }
+    async fn listed(&self, cx: &ScanContext, kind: Kind) -> Result<Arc<Objects>, ScanError> {
+        self.has_listed.store(true, Ordering::Relaxed);
         let discovered: Arc<Discovered> =
             cx.memo.once("discovered", self.access.discover(cx.priority)).await?;
         let listing = list(&self.access, &discovered, kind, cx.priority);

@@ -236,6 +236,17 @@ async fn a_watch_that_breaks_off_is_resumed_and_nothing_is_listed_anew() {
 }
 
 #[tokio::test]
+async fn what_happened_between_a_scan_and_the_first_list_of_the_feed_is_found() {
+    let source = Source::of(small()).await;
+    let mut agent = source.idle();
+    agent.scan().await;
+    assert!(agent.has("service-account", "shop/idle"));
+    source.server.change().delete(Resource::ServiceAccounts, "shop", "idle").unwrap();
+    agent.begin();
+    agent.until("it is gone", |agent| !agent.has("service-account", "shop/idle")).await;
+}
+
+#[tokio::test]
 async fn pages_do_where_lists_are_not_streamed() {
     let source = Source::of(small()).await;
     source.server.change().without_streaming_lists();

@@ -12,30 +12,13 @@
 use headcount_sdk::model::{
     Class, Confidence, LinkKind, Observation, OwnerBasis, OwnerEvidence, RecordId,
 };
+use headcount_sdk::owner::names_someone;
 
 use crate::graph::{self, By};
 use crate::inventory::{Neighbour, Owner, Record, Surroundings};
 
 #[cfg(test)]
 mod tests;
-
-/// What people write where an owner belongs when there is none. Compared without case.
-const NOBODY: [&str; 14] = [
-    "-",
-    "--",
-    "?",
-    "n/a",
-    "na",
-    "nobody",
-    "none",
-    "null",
-    "nil",
-    "tbd",
-    "todo",
-    "unassigned",
-    "undefined",
-    "unknown",
-];
 
 /// Confidence taken off for every step away from the evidence.
 const STEP: u8 = 5;
@@ -131,13 +114,6 @@ fn inherited(to: &Record, from: &Record, sure: Confidence) -> Option<Owner> {
         path,
         ..owner
     })
-}
-
-/// Whether an owner is named at all. `Owner: TBD` must not hide that nobody is.
-#[must_use]
-pub fn names_someone(reference: &str) -> bool {
-    let text = reference.trim();
-    !text.is_empty() && !NOBODY.iter().any(|nobody| text.eq_ignore_ascii_case(nobody))
 }
 
 fn owned(evidence: &OwnerEvidence) -> Owner {

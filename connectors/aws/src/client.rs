@@ -8,6 +8,7 @@ mod answers;
 mod error;
 mod http;
 mod intact;
+mod kept;
 mod line;
 mod page;
 mod queue;
@@ -26,13 +27,14 @@ use aws_config::{Region, SdkConfig};
 use aws_sdk_iam::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_organizations::types::Account as ListedAccount;
 use headcount_sdk::governor::{Governor, Limits};
-use headcount_sdk::{Priority, ScanContext, ScanError};
+use headcount_sdk::{ScanContext, ScanError};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::OnceCell;
 
 pub(crate) use self::answers::{Detail, ReportAnswer};
 pub(crate) use self::error::permission;
 use self::intact::Intact;
+use self::kept::Kept;
 use self::line::Line;
 use self::page::Cursor;
 pub(crate) use self::queue::Queue;
@@ -42,10 +44,6 @@ use crate::normalize::timestamp;
 
 /// An assumed session is used again only if it outlives a whole scan.
 const SESSION_MARGIN: SignedDuration = SignedDuration::from_mins(35);
-
-/// For how long hints go by the last answer of who the agent is and which accounts there are: a
-/// large organisation takes many calls to list, and events come every few seconds.
-const HINTS_GO_BY: SignedDuration = SignedDuration::from_mins(5);
 
 /// How patient the connector is. The defaults are for AWS; tests hurry.
 #[derive(Clone, Copy, Debug)]
@@ -85,24 +83,6 @@ pub(crate) struct Cloud {
     sessions: Sessions,
     caller: tokio::sync::Mutex<Option<Kept<Place>>>,
     organization: tokio::sync::Mutex<Option<Kept<Organization>>>,
-}
-
-/// An answer that holds for a scan, and for hints a little longer.
-struct Kept<T> {
-    scan: String,
-    at: Timestamp,
-    answer: Arc<T>,
-}
-
-impl<T> Kept<T> {
-    fn new(cx: &ScanContext, answer: &Arc<T>) -> Self {
-        Self { scan: cx.scan.clone(), at: cx.now, answer: Arc::clone(answer) }
-    }
-
-    fn holds(&self, cx: &ScanContext) -> bool {
-        let is_hint = cx.priority == Priority::Hint;
-        self.scan == cx.scan || (is_hint && cx.now < self.at + HINTS_GO_BY)
-    }
 }
 
 /// Assumed credentials, inside the client that uses them.
@@ -175,6 +155,12 @@ impl Cloud {
         let organization = Arc::new(Organization { caller, accounts });
         *kept = Some(Kept::new(cx, &organization));
         Ok(organization)
+    }
+
+    /// Forgets a list of accounts that is older than this pass. Whether there was one.
+    pub(crate) async fn forget_organization(&self, cx: &ScanContext) -> bool {
+        let mut kept = self.organization.lock().await;
+        kept.take_if(|kept| !kept.is_of(cx)).is_some()
     }
 
     async fn list_accounts(&self, cx: &ScanContext) -> Result<BTreeMap<String, String>, ScanError> {

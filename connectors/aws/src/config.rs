@@ -27,7 +27,7 @@ pub struct Config {
     pub region: Option<String>,
     /// Tag keys that name an owner. Case and punctuation do not count, nor does a prefix such as
     /// `acme:`.
-    #[serde(default = "default_owner_tags")]
+    #[serde(default = "headcount_sdk::owner::default_keys")]
     pub owner_tags: Vec<String>,
     /// Tag keys that say what an identity is for, compared in the same way.
     #[serde(default = "default_purpose_tags")]
@@ -50,40 +50,12 @@ impl Default for Config {
             accounts: Accounts::Ambient,
             endpoint_url: None,
             region: None,
-            owner_tags: default_owner_tags(),
+            owner_tags: headcount_sdk::owner::default_keys(),
             purpose_tags: default_purpose_tags(),
             concurrency: 2,
             events: None,
         }
     }
-}
-
-pub(crate) fn default_owner_tags() -> Vec<String> {
-    owned(&[
-        "owner",
-        "owner-email",
-        "owner-name",
-        "owned-by",
-        "owner-team",
-        "team",
-        "team-name",
-        "squad",
-        "service-owner",
-        "system-owner",
-        "application-owner",
-        "app-owner",
-        "technical-owner",
-        "tech-owner",
-        "business-owner",
-        "product-owner",
-        "data-owner",
-        "contact",
-        "contact-email",
-        "maintainer",
-        "maintained-by",
-        "responsible",
-        "steward",
-    ])
 }
 
 pub(crate) fn default_purpose_tags() -> Vec<String> {

@@ -24,8 +24,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 pub use aws_sdk_iam::config::Credentials;
 use headcount_sdk::{
-    Complete, Connector, Hints, Manifest, Memo, Priority, Probe, Recorder, ScanContext, ScanError,
-    Scope,
+    Affiliation, Complete, Connector, Endpoint, Hints, Manifest, Memo, Observation, Priority,
+    Probe, Recorder, ScanContext, ScanError, Scope,
 };
 use tokio::time::Instant;
 
@@ -126,6 +126,25 @@ impl AwsConnector {
         let place = Place::parse(&scope.place).ok_or_else(|| not_configured(&scope.place))?;
         self.collector(cx, &place).await
     }
+
+    async fn reread(
+        &self,
+        cx: &ScanContext,
+        scope: &Scope,
+        subjects: &BTreeSet<String>,
+        held: &mut Vec<Observation>,
+    ) -> Result<Complete, ScanError> {
+        let collector = self.open(cx, scope).await?;
+        let mut sink = |observation| held.push(observation);
+        collector.refresh(&scope.kind, subjects, Recorder::new(scope.clone(), &mut sink)).await
+    }
+}
+
+fn trusts_strangers(observation: &Observation) -> bool {
+    let external = |endpoint: &Endpoint| {
+        matches!(endpoint, Endpoint::Account { affiliation: Affiliation::External, .. })
+    };
+    observation.links.iter().any(|link| external(&link.to))
 }
 
 #[async_trait]
@@ -163,10 +182,16 @@ impl Connector for AwsConnector {
         subjects: &BTreeSet<String>,
         recorder: Recorder<'_>,
     ) -> Result<Complete, ScanError> {
-        let collector = self.open(cx, scope).await?;
+        let mut held = Vec::new();
+        let mut complete = self.reread(cx, scope, subjects, &mut held).await?;
+        // An account that is newer than the list would look like a stranger.
+        if held.iter().any(trusts_strangers) && self.cloud.forget_organization(cx).await {
+            held.clear();
+            complete = self.reread(cx, scope, subjects, &mut held).await?;
+        }
         let mut sink = self.creators.adding(recorder);
-        let recorder = Recorder::new(scope.clone(), &mut sink);
-        collector.refresh(&scope.kind, subjects, recorder).await
+        held.into_iter().for_each(&mut sink);
+        Ok(complete)
     }
 
     async fn feed(&self, cx: &ScanContext, hints: Hints) -> Result<(), ScanError> {

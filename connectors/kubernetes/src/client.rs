@@ -6,8 +6,10 @@
 pub(crate) mod error;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::task::Poll;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use headcount_sdk::governor::{Governor, Limits};
 use headcount_sdk::{Priority, ScanError};
 use jiff::Timestamp;
@@ -18,6 +20,7 @@ use kube::{Api, Client};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
+use tower::layer::layer_fn;
 use tower::util::MapRequestLayer;
 use tracing::instrument::WithSubscriber as _;
 use tracing::subscriber::NoSubscriber;
@@ -39,6 +42,8 @@ pub struct Tuning {
     pub backoff: Duration,
     /// Longest pause between attempts; five times as long where somebody must grant something.
     pub longest_backoff: Duration,
+    /// Shortest time between the starts of two requests, those of watchers included.
+    pub spacing: Duration,
     /// Objects per page of a list.
     pub page_size: u32,
     /// How long one kind may take to be listed.
@@ -55,6 +60,7 @@ impl Default for Tuning {
             attempts: 4,
             backoff: Duration::from_secs(1),
             longest_backoff: Duration::from_secs(60),
+            spacing: Duration::from_millis(20),
             page_size: 500,
             list_deadline: Duration::from_secs(600),
             settle: Duration::from_secs(120),
@@ -142,6 +148,13 @@ impl Access {
         config.read_timeout = Some(READ_TIMEOUT);
         let builder = ClientBuilder::try_from(config)
             .map_err(|_| unavailable(GET_CLUSTER, "the configuration leads to no API server"))?;
+        let pace = Pace(Governor::new(Limits {
+            // Only the pace is bounded: a proxy may keep a watch waiting for its first event.
+            concurrency: 1_024,
+            spacing: self.tuning.spacing,
+        }));
+        let builder =
+            builder.with_layer(&layer_fn(move |inner| Paced { inner, pace: pace.clone() }));
         Ok(builder.with_layer(&MapRequestLayer::new(most_recent)).build())
     }
 
@@ -264,6 +277,38 @@ impl Access {
             let wait = retry_after_secs.map_or(self.tuning.backoff, Duration::from_secs);
             self.governor.back_off(wait.min(self.tuning.longest_backoff));
         }
+    }
+}
+
+/// Keeps requests apart, also those that the vendor's watcher makes by itself: a proxy that ends
+/// every watch at once would have it ask without a pause.
+#[derive(Clone)]
+struct Pace(Governor);
+
+struct Paced<S> {
+    inner: S,
+    pace: Pace,
+}
+
+impl<S> tower::Service<http::Request<Body>> for Paced<S>
+where
+    S: tower::Service<http::Request<Body>>,
+    S::Future: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = BoxFuture<'static, Result<S::Response, S::Error>>;
+
+    fn poll_ready(&mut self, cx: &mut std::task::Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let (answer, pace) = (self.inner.call(request), self.pace.clone());
+        Box::pin(async move {
+            let _turn = pace.0.turn(Priority::Scan).await;
+            answer.await
+        })
     }
 }
 

@@ -20,7 +20,7 @@ pub struct Config {
     pub secret_metadata: bool,
     /// Keys of labels and annotations that name an owner. Case and punctuation do not count, nor
     /// does a prefix such as `acme.com/`.
-    #[serde(default = "default_owner_labels")]
+    #[serde(default = "headcount_sdk::owner::default_keys")]
     pub owner_labels: Vec<String>,
 }
 
@@ -30,39 +30,9 @@ impl Default for Config {
             kubeconfig: None,
             context: None,
             secret_metadata: false,
-            owner_labels: default_owner_labels(),
+            owner_labels: headcount_sdk::owner::default_keys(),
         }
     }
-}
-
-pub(crate) fn default_owner_labels() -> Vec<String> {
-    [
-        "owner",
-        "owner-email",
-        "owner-name",
-        "owned-by",
-        "owner-team",
-        "team",
-        "team-name",
-        "squad",
-        "service-owner",
-        "system-owner",
-        "application-owner",
-        "app-owner",
-        "technical-owner",
-        "tech-owner",
-        "business-owner",
-        "product-owner",
-        "data-owner",
-        "contact",
-        "contact-email",
-        "maintainer",
-        "maintained-by",
-        "responsible",
-        "steward",
-    ]
-    .map(str::to_owned)
-    .into()
 }
 
 /// What is wrong with the settings, and the remedy.

@@ -158,7 +158,8 @@ impl Feed<'_> {
         let mut events = std::pin::pin!(watcher(api, settings));
         let mut round: Option<Round> = None;
         let mut turn = Some(self.access.governor.turn(Priority::Scan).await);
-        let mut errors = 0;
+        // Errors in a row, and lists that were begun and did not end.
+        let (mut errors, mut begun) = (0, 0);
         loop {
             let event = if round.is_some() || turn.is_some() {
                 match tokio::time::timeout(self.silence(streams), quiet(events.next())).await {
@@ -174,15 +175,23 @@ impl Feed<'_> {
             };
             match event {
                 Some(Ok(Event::InitDone)) => {
-                    errors = 0;
+                    (errors, begun) = (0, 0);
                     // Given back first: to ask who answers takes a turn as well.
                     turn = None;
                     self.listed(kind, round.take()).await?;
                 }
                 Some(Ok(event)) => {
-                    // The beginning of a list is no sign of life.
-                    if !matches!(event, Event::Init) {
+                    if matches!(event, Event::Init) {
+                        // No sign of life: a list that breaks off is begun anew without a word.
+                        begun += 1;
+                    } else {
                         errors = 0;
+                    }
+                    if begun > PATIENCE && streams {
+                        return Err(Ended::NoStreaming);
+                    }
+                    if begun > PATIENCE {
+                        return Err(unavailable(kind.resource().list, "it never ends").into());
                     }
                     self.take(kind, event, &mut round)?;
                 }

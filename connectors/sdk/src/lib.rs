@@ -4,7 +4,8 @@
 //! 1. [`model`]: what a connector reports, the [`Observation`].
 //! 2. [`contract`]: the [`Connector`] trait, and [`Complete`], the proof that a scope was read to its end.
 //! 3. [`manifest`]: the static facts from which permissions, checks and pages are generated.
-//! 4. [`governor`]: how many calls a credential may make, hints before scans.
+//! 4. [`governor`]: how many calls a credential may make, hints before scans; [`owner`]: the words
+//!    that name an owner.
 //! 5. [`secret`]: references to secrets in a connector's settings.
 //! 6. `testkit` (feature): the conformance suite that every connector runs.
 //!
@@ -14,6 +15,7 @@ pub mod contract;
 pub mod governor;
 pub mod manifest;
 pub mod model;
+pub mod owner;
 pub mod secret;
 #[cfg(feature = "testkit")]
 pub mod testkit;

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 
 use super::id;
 use crate::support::agent::Agent;
-use crate::support::moto::{ACCOUNT, Moto};
+use crate::support::moto::{ACCOUNT, Key, Moto};
 use crate::support::receiver::Receiver;
 
 const QUEUE: &str = "arn:aws:sqs:us-east-1:123456789012:headcount";
@@ -38,8 +38,17 @@ fn queue(moto: &Moto) -> String {
 
 impl Bed {
     fn new() -> Self {
+        let stranger = Key {
+            id: "AKIAIOSFODNN7EXAMPLE".to_owned(),
+            secret: "not-a-secret".to_owned(),
+            token: None,
+        };
         let moto = Moto::start();
         let queue = queue(&moto);
+        Self::reading(moto, queue, stranger)
+    }
+
+    fn reading(moto: Moto, queue: String, key: Key) -> Self {
         let (queue_url, region) = (queue.clone(), None);
         let config = Config {
             endpoint_url: Some(moto.url().to_owned()),
@@ -47,7 +56,7 @@ impl Bed {
             events: Some(Events { queue_url, region, settle_secs: 1 }),
             ..Config::default()
         };
-        let key = Credentials::new("AKIAIOSFODNN7EXAMPLE", "not-a-secret", None, None, "test");
+        let key = Credentials::new(key.id, key.secret, key.token, None, "test");
         let connector = AwsConnector::with(config, Tuning::default(), Some(key)).unwrap();
         let cx = ScanContext {
             scan: "feed".to_owned(),
@@ -77,7 +86,7 @@ impl Bed {
 
     /// Waits until so many messages are in the queue, shown and hidden.
     async fn holds(&self, shown: u64, hidden: u64) {
-        holds(&self.moto, &self.queue, shown, hidden).await;
+        holds(&self.moto, None, &self.queue, [shown, hidden]).await;
     }
 }
 
@@ -91,23 +100,23 @@ fn send(moto: &Moto, queue: &str, body: &str) {
     moto.call([("sqs", "send_message", json!({"QueueUrl": queue, "MessageBody": body}))]);
 }
 
-async fn holds(moto: &Moto, queue: &str, shown: u64, hidden: u64) {
+async fn holds(moto: &Moto, key: Option<&Key>, queue: &str, expected: [u64; 2]) {
     let names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"];
     let order = json!({"QueueUrl": queue, "AttributeNames": names});
     let mut counts = [0; 2];
     let counted = async {
         loop {
-            let [answer] = moto.call([("sqs", "get_queue_attributes", order.clone())]);
-            counts =
-                names.map(|name| answer["Attributes"][name].as_str().unwrap().parse().unwrap());
-            if counts == [shown, hidden] {
+            let answers = moto.attempt(key, &[("sqs", "get_queue_attributes", order.clone())]);
+            let counted = &answers[0]["Attributes"];
+            counts = names.map(|name| counted[name].as_str().unwrap().parse().unwrap());
+            if counts == expected {
                 return;
             }
             tokio::task::yield_now().await;
         }
     };
     let counted = tokio::time::timeout(PATIENCE, counted).await;
-    assert!(counted.is_ok(), "{counts:?} messages, not {shown} and {hidden}");
+    assert!(counted.is_ok(), "{counts:?} messages, shown and hidden, not {expected:?}");
 }
 
 fn record(name: &str, account: &str, request: &Value, response: &Value) -> Value {
@@ -131,6 +140,29 @@ fn record(name: &str, account: &str, request: &Value, response: &Value) -> Value
 
 fn create_role(account: &str, name: &str) -> Value {
     record("CreateRole", account, &json!({"roleName": name}), &Value::Null)
+}
+
+/// A user who may do this and nothing else.
+fn user(moto: &Moto, name: &str, statements: &Value) -> Key {
+    let policy = json!({"Version": "2012-10-17", "Statement": statements}).to_string();
+    let put = json!({"UserName": name, "PolicyName": "headcount", "PolicyDocument": policy});
+    let [_, _, made] = moto.call([
+        ("iam", "create_user", json!({"UserName": name})),
+        ("iam", "put_user_policy", put),
+        ("iam", "create_access_key", json!({"UserName": name})),
+    ]);
+    Key::of(&made)
+}
+
+/// What the shipped policy says of events.
+fn consuming() -> Value {
+    let policy = headcount_aws::agent_policy("HeadcountReader").to_string();
+    let mut policy: Value = serde_json::from_str(&policy.replace("TRAIL-BUCKET", "trail")).unwrap();
+    let statements = policy["Statement"].as_array_mut().unwrap();
+    statements.retain(|s| s["Sid"] == "HeadcountQueue" || s["Sid"] == "HeadcountTrail");
+    // AWS asks for `sqs:DeleteMessage` alone; moto asks for the operation by its name.
+    statements[0]["Action"].as_array_mut().unwrap().push(json!("sqs:DeleteMessageBatch"));
+    policy["Statement"].take()
 }
 
 fn set(hints: &[&str]) -> BTreeSet<String> {
@@ -183,8 +215,8 @@ async fn a_trails_file_is_fetched_and_read() {
         record("CreateAccessKey", ACCOUNT, &user, &Value::Null),
         record("CreateUser", ACCOUNT, &user, &Value::Null),
     ];
-    let key = "AWSLogs/o-example/123456789012/CloudTrail/us-east-1/2026/01/15/x.json.gz";
-    bed.moto.put_trail("trail", key, &records);
+    let file = "AWSLogs/o-example/123456789012/CloudTrail/us-east-1/2026/01/15/x.json.gz";
+    bed.moto.put_trail("trail", file, &records);
     let (hints, receipt) = bed.hinted().await;
     assert_eq!(hints, set(&["roles deployer", "users svc"]));
     receipt.send(Handled::Committed).unwrap();
@@ -193,6 +225,25 @@ async fn a_trails_file_is_fetched_and_read() {
     bed.holds(0, 1).await;
     receipt.send(Handled::Committed).unwrap();
     bed.holds(0, 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_shipped_statements_are_enough_to_follow_a_queue_and_a_trail() {
+    let moto = Moto::start();
+    let queue = queue(&moto);
+    let everything = json!([{"Effect": "Allow", "Action": "*", "Resource": "*"}]);
+    let admin = user(&moto, "admin", &everything);
+    let key = user(&moto, "headcount", &consuming());
+    let file = "AWSLogs/123456789012/CloudTrail/us-east-1/x.json.gz";
+    moto.call([("s3", "create_bucket", json!({"Bucket": "trail"}))]);
+    moto.put_trail("trail", file, &[create_role(ACCOUNT, "deployer")]);
+    send(&moto, &queue, &json!({"s3Bucket": "trail", "s3ObjectKey": [file]}).to_string());
+    moto.enforce_policies().await;
+    let mut bed = Bed::reading(moto, queue, key);
+    let (hints, receipt) = bed.hinted().await;
+    assert_eq!(hints, set(&["roles deployer"]));
+    receipt.send(Handled::Committed).unwrap();
+    holds(&bed.moto, Some(&admin), &bed.queue, [0, 0]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -244,10 +295,10 @@ async fn a_role_made_while_the_agent_runs_is_one_finding_that_knows_its_creator(
         r.rule() == Some("new-identity") && r.subject() == subject
     };
     let mut received = receiver.until(PATIENCE, |all| all.iter().any(is_it)).await;
-    holds(&moto, &queue, 0, 0).await;
+    holds(&moto, None, &queue, [0, 0]).await;
     // Late, once more, and still one finding.
     send(&moto, &queue, &event.to_string());
-    holds(&moto, &queue, 0, 0).await;
+    holds(&moto, None, &queue, [0, 0]).await;
     let [gone] = moto.call([("iam", "delete_role", json!({"RoleName": "sudden"}))]);
     assert_eq!(gone, json!({}));
     let deleted = record("DeleteRole", ACCOUNT, &json!({"roleName": "sudden"}), &Value::Null);

@@ -47,68 +47,114 @@ enum About {
 
 /// The part of <https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html>
 /// that changes what is counted.
+const EVENTS: &[(About, &[&str])] = &[
+    (
+        About::User,
+        &[
+            "CreateUser",
+            "DeleteUser",
+            "UpdateUser",
+            "TagUser",
+            "UntagUser",
+            "PutUserPermissionsBoundary",
+            "DeleteUserPermissionsBoundary",
+            "CreateLoginProfile",
+            "UpdateLoginProfile",
+            "DeleteLoginProfile",
+        ],
+    ),
+    (
+        About::UserGrants,
+        &[
+            "AttachUserPolicy",
+            "DetachUserPolicy",
+            "PutUserPolicy",
+            "DeleteUserPolicy",
+            "AddUserToGroup",
+            "RemoveUserFromGroup",
+        ],
+    ),
+    (
+        About::Role,
+        &[
+            "CreateRole",
+            "CreateServiceLinkedRole",
+            "DeleteRole",
+            "DeleteServiceLinkedRole",
+            "UpdateRole",
+            "UpdateRoleDescription",
+            "UpdateAssumeRolePolicy",
+            "TagRole",
+            "UntagRole",
+            "PutRolePermissionsBoundary",
+            "DeleteRolePermissionsBoundary",
+            "AddRoleToInstanceProfile",
+            "RemoveRoleFromInstanceProfile",
+        ],
+    ),
+    (
+        About::RoleGrants,
+        &["AttachRolePolicy", "DetachRolePolicy", "PutRolePolicy", "DeleteRolePolicy"],
+    ),
+    (
+        About::Group,
+        &[
+            "AttachGroupPolicy",
+            "DetachGroupPolicy",
+            "PutGroupPolicy",
+            "DeleteGroupPolicy",
+            "UpdateGroup",
+        ],
+    ),
+    (About::Policy, &["CreatePolicyVersion", "SetDefaultPolicyVersion"]),
+    (About::Of("access-keys"), &["CreateAccessKey", "UpdateAccessKey", "DeleteAccessKey"]),
+    (
+        About::Of("ssh-public-keys"),
+        &["UploadSSHPublicKey", "UpdateSSHPublicKey", "DeleteSSHPublicKey"],
+    ),
+    (
+        About::Of("signing-certificates"),
+        &["UploadSigningCertificate", "UpdateSigningCertificate", "DeleteSigningCertificate"],
+    ),
+    (
+        About::Of("service-specific-credentials"),
+        &[
+            "CreateServiceSpecificCredential",
+            "ResetServiceSpecificCredential",
+            "UpdateServiceSpecificCredential",
+            "DeleteServiceSpecificCredential",
+        ],
+    ),
+    (
+        About::OidcProvider,
+        &[
+            "CreateOpenIDConnectProvider",
+            "DeleteOpenIDConnectProvider",
+            "UpdateOpenIDConnectProviderThumbprint",
+            "AddClientIDToOpenIDConnectProvider",
+            "RemoveClientIDFromOpenIDConnectProvider",
+            "TagOpenIDConnectProvider",
+            "UntagOpenIDConnectProvider",
+        ],
+    ),
+    (
+        About::SamlProvider,
+        &[
+            "CreateSAMLProvider",
+            "UpdateSAMLProvider",
+            "DeleteSAMLProvider",
+            "TagSAMLProvider",
+            "UntagSAMLProvider",
+        ],
+    ),
+    (
+        About::ServerCertificate,
+        &["UploadServerCertificate", "UpdateServerCertificate", "DeleteServerCertificate"],
+    ),
+];
+
 fn about(event: &str) -> Option<About> {
-    Some(match event {
-        "CreateUser"
-        | "DeleteUser"
-        | "UpdateUser"
-        | "TagUser"
-        | "UntagUser"
-        | "PutUserPermissionsBoundary"
-        | "DeleteUserPermissionsBoundary"
-        | "CreateLoginProfile"
-        | "UpdateLoginProfile"
-        | "DeleteLoginProfile" => About::User,
-        "AttachUserPolicy"
-        | "DetachUserPolicy"
-        | "PutUserPolicy"
-        | "DeleteUserPolicy"
-        | "AddUserToGroup"
-        | "RemoveUserFromGroup" => About::UserGrants,
-        "CreateRole"
-        | "CreateServiceLinkedRole"
-        | "DeleteRole"
-        | "DeleteServiceLinkedRole"
-        | "UpdateRole"
-        | "UpdateRoleDescription"
-        | "UpdateAssumeRolePolicy"
-        | "TagRole"
-        | "UntagRole"
-        | "PutRolePermissionsBoundary"
-        | "DeleteRolePermissionsBoundary"
-        | "AddRoleToInstanceProfile"
-        | "RemoveRoleFromInstanceProfile" => About::Role,
-        "AttachRolePolicy" | "DetachRolePolicy" | "PutRolePolicy" | "DeleteRolePolicy" => {
-            About::RoleGrants
-        }
-        "AttachGroupPolicy" | "DetachGroupPolicy" | "PutGroupPolicy" | "DeleteGroupPolicy"
-        | "UpdateGroup" => About::Group,
-        "CreatePolicyVersion" | "SetDefaultPolicyVersion" => About::Policy,
-        "CreateAccessKey" | "UpdateAccessKey" | "DeleteAccessKey" => About::Of("access-keys"),
-        "UploadSSHPublicKey" | "UpdateSSHPublicKey" | "DeleteSSHPublicKey" => {
-            About::Of("ssh-public-keys")
-        }
-        "UploadSigningCertificate" | "UpdateSigningCertificate" | "DeleteSigningCertificate" => {
-            About::Of("signing-certificates")
-        }
-        "CreateServiceSpecificCredential"
-        | "ResetServiceSpecificCredential"
-        | "UpdateServiceSpecificCredential"
-        | "DeleteServiceSpecificCredential" => About::Of("service-specific-credentials"),
-        "CreateOpenIDConnectProvider"
-        | "DeleteOpenIDConnectProvider"
-        | "UpdateOpenIDConnectProviderThumbprint"
-        | "AddClientIDToOpenIDConnectProvider"
-        | "RemoveClientIDFromOpenIDConnectProvider"
-        | "TagOpenIDConnectProvider"
-        | "UntagOpenIDConnectProvider" => About::OidcProvider,
-        "CreateSAMLProvider" | "UpdateSAMLProvider" | "DeleteSAMLProvider" | "TagSAMLProvider"
-        | "UntagSAMLProvider" => About::SamlProvider,
-        "UploadServerCertificate" | "UpdateServerCertificate" | "DeleteServerCertificate" => {
-            About::ServerCertificate
-        }
-        _ => return None,
-    })
+    EVENTS.iter().find(|(_, names)| names.contains(&event)).map(|(about, _)| *about)
 }
 
 /// What a record makes dirty. `None`: nothing that is counted. An error names the member that an
@@ -138,26 +184,20 @@ type Subjects = Vec<(&'static str, String)>;
 /// only the credential report tells.
 fn subjects(record: &Value, about: About) -> Result<Option<Subjects>, &'static str> {
     let request = |name: &str| text(record, &format!("/requestParameters/{name}"));
-    let response = |path: &str| text(record, &format!("/responseElements/{path}"));
     let subjects = match about {
         About::User | About::UserGrants => {
             let renamed = request("newUserName").map(named).transpose()?;
             let user = named(request("userName").ok_or("requestParameters.userName")?)?;
-            let mut subjects: Subjects = vec![("users", user.clone())];
-            subjects.extend(renamed.map(|name| ("users", name)));
-            if about == About::UserGrants {
-                subjects.push(("grants", format!("user/{user}")));
-            }
-            subjects
+            let grants = (about == About::UserGrants).then(|| ("grants", format!("user/{user}")));
+            let users = [Some(user), renamed].into_iter().flatten().map(|name| ("users", name));
+            users.chain(grants).collect()
         }
         About::Role | About::RoleGrants => {
-            let role = request("roleName").or_else(|| response("role/roleName"));
-            let role = named(role.ok_or("requestParameters.roleName")?)?;
-            let mut subjects: Subjects = vec![("roles", role.clone())];
-            if about == About::RoleGrants {
-                subjects.push(("grants", format!("role/{role}")));
-            }
-            subjects
+            let made = || text(record, "/responseElements/role/roleName");
+            let role = request("roleName").or_else(made).ok_or("requestParameters.roleName")?;
+            let role = named(role)?;
+            let grants = (about == About::RoleGrants).then(|| ("grants", format!("role/{role}")));
+            std::iter::once(("roles", role)).chain(grants).collect()
         }
         About::Group => {
             let group = request("newGroupName").or_else(|| request("groupName"));
@@ -169,31 +209,12 @@ fn subjects(record: &Value, about: About) -> Result<Option<Subjects>, &'static s
             let policy = format!("policy/{arn}");
             ["users", "roles", "grants"].map(|kind| (kind, policy.clone())).into()
         }
-        About::Of(kind) => {
-            let own = || {
-                let is_user = text(record, "/userIdentity/type") == Some("IAMUser");
-                text(record, "/userIdentity/userName").filter(|_| is_user)
-            };
-            let answered =
-                ["accessKey", "sSHPublicKey", "certificate", "serviceSpecificCredential"]
-                    .into_iter()
-                    .find_map(|of| response(&format!("{of}/userName")));
-            match request("userName").or(answered).or_else(own) {
-                Some(user) => vec![(kind, named(user)?)],
-                None if text(record, "/userIdentity/type") == Some("Root") => return Ok(None),
-                None => return Err("requestParameters.userName"),
-            }
-        }
-        About::OidcProvider => {
-            let member = "openIDConnectProviderArn";
-            let provider = request(member).or_else(|| response(member)).ok_or(member)?;
-            vec![("oidc-providers", arn(provider)?)]
-        }
-        About::SamlProvider => {
-            let member = "sAMLProviderArn";
-            let provider = request(member).or_else(|| response(member)).ok_or(member)?;
-            vec![("saml-providers", arn(provider)?)]
-        }
+        About::Of(kind) => match holder(record)? {
+            Some(user) => vec![(kind, user)],
+            None => return Ok(None),
+        },
+        About::OidcProvider => vec![("oidc-providers", provider(record, OIDC_ARN)?)],
+        About::SamlProvider => vec![("saml-providers", provider(record, SAML_ARN)?)],
         About::ServerCertificate => {
             let name = request("serverCertificateName");
             let name = name.ok_or("requestParameters.serverCertificateName")?;
@@ -201,6 +222,30 @@ fn subjects(record: &Value, about: About) -> Result<Option<Subjects>, &'static s
         }
     };
     Ok(Some(subjects))
+}
+
+/// The user whose credential changed. Whoever acts on its own need not be named; `None` for root.
+fn holder(record: &Value) -> Result<Option<String>, &'static str> {
+    const ANSWERED: [&str; 4] =
+        ["accessKey", "sSHPublicKey", "certificate", "serviceSpecificCredential"];
+    let answered =
+        || ANSWERED.iter().find_map(|of| text(record, &format!("/responseElements/{of}/userName")));
+    let kind = text(record, "/userIdentity/type");
+    let own = || text(record, "/userIdentity/userName").filter(|_| kind == Some("IAMUser"));
+    let user = text(record, "/requestParameters/userName").or_else(answered).or_else(own);
+    match user {
+        Some(user) => named(user).map(Some),
+        None if kind == Some("Root") => Ok(None),
+        None => Err("requestParameters.userName"),
+    }
+}
+
+const OIDC_ARN: &str = "openIDConnectProviderArn";
+const SAML_ARN: &str = "sAMLProviderArn";
+
+fn provider(record: &Value, member: &'static str) -> Result<String, &'static str> {
+    let of = |part: &str| text(record, &format!("/{part}/{member}"));
+    arn(of("requestParameters").or_else(|| of("responseElements")).ok_or(member)?)
 }
 
 fn text<'v>(value: &'v Value, pointer: &str) -> Option<&'v str> {
@@ -244,7 +289,7 @@ fn creator(record: &Value, event: &str, place: &Place) -> Option<Creator> {
     let of = match event {
         "CreateUser" => place.user(answered("user/userId")?),
         "CreateRole" | "CreateServiceLinkedRole" => place.role(answered("role/roleId")?),
-        "CreateOpenIDConnectProvider" => place.oidc_provider(answered("openIDConnectProviderArn")?),
+        "CreateOpenIDConnectProvider" => place.oidc_provider(answered(OIDC_ARN)?),
         _ => return None,
     };
     let evidence = OwnerEvidence {

@@ -2,44 +2,27 @@
 //!
 //! Collects claims and weighs none of them. Values that stand for "nobody" are not claims.
 
-use headcount_sdk::{OwnerBasis, OwnerEvidence, OwnerKind, Purpose, Standing};
+use headcount_sdk::owner::{self, Keys, claim, names_someone};
+use headcount_sdk::{OwnerBasis, OwnerEvidence, Purpose};
 
 use crate::keep::{Meta, Texts};
 
-/// What people write when a label is mandatory and they have nothing to say.
-const NOBODY: &[&str] = &[
-    "",
-    "-",
-    "?",
-    "n/a",
-    "na",
-    "none",
-    "null",
-    "nobody",
-    "tbd",
-    "todo",
-    "unknown",
-    "unassigned",
-    "undefined",
-];
-
-/// Keys under which a label or annotation names an owner, folded for comparison.
+/// Keys under which a label or annotation names an owner, compared without case and punctuation.
 #[derive(Clone, Debug)]
-pub(crate) struct OwnerKeys(Vec<String>);
+pub(crate) struct OwnerKeys(Keys);
 
 impl OwnerKeys {
     pub(crate) fn new(keys: &[String]) -> Self {
-        Self(keys.iter().map(|key| fold(key)).collect())
+        Self(Keys::new(keys))
     }
 
-    /// As a whole, or behind a company's prefix (`acme.com/owner`). Prefixes of Kubernetes itself
-    /// are never a company's.
+    /// Prefixes of Kubernetes itself are never a company's.
     fn has(&self, key: &str) -> bool {
-        let (prefix, name) = key.rsplit_once('/').unwrap_or(("", key));
+        let prefix = key.rsplit_once('/').map_or("", |(prefix, _)| prefix);
         let is_reserved = ["kubernetes.io", "k8s.io"]
             .iter()
             .any(|own| prefix == *own || prefix.ends_with(&format!(".{own}")));
-        !is_reserved && [fold(key), fold(name)].iter().any(|folded| self.0.contains(folded))
+        !is_reserved && self.0.has(key)
     }
 }
 
@@ -65,7 +48,7 @@ pub(crate) fn evidence(
     found.extend(marked(meta));
     if let Some(owner) = &meta.owner {
         let reference = format!("{}/{}", owner.kind, owner.name);
-        found.push(claim(&reference, OwnerBasis::Creator, "ownerReferences".to_owned()));
+        found.push(claim(&reference, OwnerBasis::Creator, "ownerReferences"));
     }
     if let Some(namespace) = namespace {
         let mut inherited = named(keys, namespace, &format!("namespace {} ", namespace.name));
@@ -84,8 +67,8 @@ fn named(keys: &OwnerKeys, meta: &Meta, place: &str) -> Vec<OwnerEvidence> {
             .filter(|(key, value)| keys.has(key) && names_someone(value))
             .map(|(key, value)| {
                 let locator = format!("{place}{what} {key}");
-                let kind = kind(key);
-                OwnerEvidence { kind, ..claim(value, OwnerBasis::Label, locator) }
+                let kind = owner::kind_of(key);
+                OwnerEvidence { kind, ..claim(value, OwnerBasis::Label, &locator) }
             })
             .collect()
     };
@@ -102,36 +85,11 @@ fn marked(meta: &Meta) -> Vec<OwnerEvidence> {
             let Some(value) = texts.get(key) else { continue };
             let value = end.map_or(value, |end| value.split(end).next().unwrap_or(value));
             if names_someone(value) {
-                found.push(claim(value, *basis, format!("{what} {key}")));
+                found.push(claim(value, *basis, &format!("{what} {key}")));
             }
         }
     }
     found
-}
-
-fn claim(reference: &str, basis: OwnerBasis, locator: String) -> OwnerEvidence {
-    OwnerEvidence {
-        reference: reference.trim().to_owned(),
-        basis,
-        locator,
-        kind: OwnerKind::Technical,
-        standing: Standing::NotKnown,
-    }
-}
-
-fn kind(key: &str) -> OwnerKind {
-    let folded = fold(key);
-    let business = ["business", "product", "cost"].iter().any(|word| folded.contains(word));
-    if business { OwnerKind::Business } else { OwnerKind::Technical }
-}
-
-fn names_someone(value: &str) -> bool {
-    !NOBODY.contains(&value.trim().to_lowercase().as_str())
-}
-
-/// `owner-email`, `owner_email` and `OwnerEmail` are one key.
-fn fold(key: &str) -> String {
-    key.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
 /// What the object is for, where an annotation says so.
@@ -156,7 +114,6 @@ pub(crate) fn application<'m>(meta: &'m Meta, name: &'m str) -> &'m str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::default_owner_labels;
     use crate::normalize::accounts::tests::meta;
 
     fn texts(pairs: &[(&str, &str)]) -> Texts {
@@ -164,7 +121,7 @@ mod tests {
     }
 
     fn found(labels: &[(&str, &str)], annotations: &[(&str, &str)]) -> Vec<String> {
-        let keys = OwnerKeys::new(&default_owner_labels());
+        let keys = OwnerKeys::new(&owner::default_keys());
         let mut object = meta("u", "shop", "web");
         object.labels = texts(labels);
         object.annotations = texts(annotations);
@@ -201,7 +158,7 @@ mod tests {
 
     #[test]
     fn what_a_namespace_says_is_inherited_and_says_where_it_stands() {
-        let keys = OwnerKeys::new(&default_owner_labels());
+        let keys = OwnerKeys::new(&owner::default_keys());
         let mut namespace = meta("n", "", "shop");
         namespace.labels = texts(&[("team", "payments")]);
         let claims = evidence(&keys, &meta("u", "shop", "web"), Some(&namespace));

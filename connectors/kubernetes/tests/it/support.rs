@@ -19,6 +19,7 @@ pub const HURRIED: Tuning = Tuning {
     attempts: 2,
     backoff: Duration::from_millis(1),
     longest_backoff: Duration::from_millis(5),
+    spacing: Duration::ZERO,
     page_size: 500,
     list_deadline: Duration::from_secs(10),
     settle: Duration::from_secs(10),

@@ -113,6 +113,25 @@ async fn a_pod_brings_its_account_into_use_and_takes_it_out() {
 }
 
 #[tokio::test]
+async fn pods_that_come_and_go_behind_a_template_touch_nothing() {
+    let (source, mut agent) = watched(small()).await;
+    {
+        let mut change = source.server.change();
+        let set = change.get(Resource::ReplicaSets, "shop", "web-1").unwrap().clone();
+        for number in 0..5 {
+            let pod =
+                Object::pod("shop", &format!("web-1-{number}"), PodTemplate::running_as("web"));
+            change.create(pod.owned_by(&set)).unwrap();
+            change.delete(Resource::Pods, "shop", &format!("web-1-{number}")).unwrap();
+        }
+        change.create(Object::pod("shop", "last", PodTemplate::running_as("web"))).unwrap();
+    }
+    agent.until("the last one is known", |agent| agent.has("workload", "shop/last")).await;
+    let scopes: Vec<&str> = agent.heard.iter().map(|(scope, _)| scope.as_str()).collect();
+    assert_eq!(scopes, ["workloads"], "only the one without a controller");
+}
+
+#[tokio::test]
 async fn a_label_on_a_namespace_changes_owners_in_it() {
     let (source, mut agent) = watched(small()).await;
     let change = |object: Object| object.label("team", "checkout");

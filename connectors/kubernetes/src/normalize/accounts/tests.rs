@@ -7,7 +7,6 @@ use headcount_sdk::ScanError;
 use jiff::Timestamp;
 
 use super::*;
-use crate::config::default_owner_labels;
 use crate::id::Place;
 use crate::keep::{Binding, Holder, Meta, Object, Runner, Texts};
 
@@ -42,7 +41,7 @@ fn world(objects: Vec<(Kind, Object)>) -> World {
 }
 
 fn names(world: &World, doubt: Doubt<'_>) -> Vec<String> {
-    let keys = OwnerKeys::new(&default_owner_labels());
+    let keys = OwnerKeys::new(&headcount_sdk::owner::default_keys());
     let mut names = Vec::new();
     Accounts::of(world, &keys).record(Wanted::All, doubt, &mut |made| names.push(made.name));
     names
@@ -84,7 +83,8 @@ fn binding() -> (Kind, Object) {
 fn a_default_account_counts_by_what_is_known_of_it() {
     let nobody = BTreeSet::new();
     let known = BTreeSet::from(["d".to_owned()]);
-    let rows: [(Vec<(Kind, Object)>, Option<Kind>, Doubt<'_>, bool); 8] = [
+    type Row<'a> = (Vec<(Kind, Object)>, Option<Kind>, Doubt<'a>, bool);
+    let rows: [Row<'_>; 8] = [
         (vec![], None, Doubt::Keep(&known), false),
         (vec![], None, Doubt::KeepAll, false),
         (vec![pod(true)], None, Doubt::Keep(&nobody), true),
@@ -134,7 +134,7 @@ fn clouds_are_known_by_their_annotations() {
 
 #[test]
 fn accounts_of_the_control_plane_are_told_by_name_or_binding_and_else_unread() {
-    let keys = OwnerKeys::new(&default_owner_labels());
+    let keys = OwnerKeys::new(&headcount_sdk::owner::default_keys());
     let system = |world: &World| -> BTreeMap<String, String> {
         let mut found = BTreeMap::new();
         Accounts::of(world, &keys).record(Wanted::All, Doubt::KeepAll, &mut |made| {

@@ -24,6 +24,7 @@ use serde_json::{Value, json};
 
 use self::error::{Permissions, denied_for, malformed};
 use self::graphql::{GRAPHQL, Reply};
+pub(crate) use self::line::MINT;
 use self::line::{Credential, Line, Login};
 pub(crate) use self::organization::{List, Organization};
 use self::transport::{Answer, Api, Call, Transport};
@@ -34,8 +35,8 @@ use crate::wire;
 /// For how long hints use what a scan learnt of an organisation and its installation.
 const OPENED_FOR: SignedDuration = SignedDuration::from_mins(30);
 
-const INSTALLATION: &str = "GET /orgs/{org}/installation";
-const ORGANIZATION: &str = "GET /orgs/{org}";
+pub(crate) const INSTALLATION: &str = "GET /orgs/{org}/installation";
+pub(crate) const ORGANIZATION: &str = "GET /orgs/{org}";
 
 /// How patient the connector is. The defaults are for GitHub; tests hurry.
 #[derive(Clone, Copy, Debug)]

@@ -36,8 +36,8 @@ fn pem() -> String {
         let text = base64::engine::general_purpose::STANDARD.encode(der.as_ref());
         let lines: Vec<&str> =
             text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
-        let (begin, end) = ("-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----");
-        format!("{begin}\n{}\n{end}\n", lines.join("\n"))
+        let label = "PRIVATE KEY";
+        format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
     })
     .clone()
 }

@@ -7,6 +7,7 @@
 pub(crate) mod error;
 pub(crate) mod graphql;
 mod line;
+mod organization;
 mod page;
 mod quota;
 mod transport;
@@ -21,11 +22,11 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-pub(crate) use self::error::Permissions;
-use self::error::{denied_for, malformed, unavailable};
+use self::error::{Permissions, denied_for, malformed};
 use self::graphql::{GRAPHQL, Reply};
+pub(crate) use self::line::MINT;
 use self::line::{Credential, Line, Login};
-use self::page::Cursor;
+pub(crate) use self::organization::{List, Organization};
 use self::transport::{Answer, Api, Call, Transport};
 use crate::config::{Address, Auth, Config, ConfigError};
 use crate::id::Place;
@@ -34,8 +35,8 @@ use crate::wire;
 /// For how long hints use what a scan learnt of an organisation and its installation.
 const OPENED_FOR: SignedDuration = SignedDuration::from_mins(30);
 
-const INSTALLATION: &str = "GET /orgs/{org}/installation";
-const ORGANIZATION: &str = "GET /orgs/{org}";
+pub(crate) const INSTALLATION: &str = "GET /orgs/{org}/installation";
+pub(crate) const ORGANIZATION: &str = "GET /orgs/{org}";
 
 /// How patient the connector is. The defaults are for GitHub; tests hurry.
 #[derive(Clone, Copy, Debug)]
@@ -115,20 +116,6 @@ struct Facts {
     whole: bool,
     member: bool,
     credential: Arc<Credential>,
-}
-
-/// One organisation, ready to be read.
-pub(crate) struct Organization {
-    pub(crate) place: Place,
-    pub(crate) id: u64,
-    /// As it is called now.
-    pub(crate) login: String,
-    /// Whether every repository can be seen. If not, one that is not listed may still be there.
-    pub(crate) sees_all_repositories: bool,
-    /// Whether every member can be seen, and not only those who say so in public.
-    pub(crate) sees_all_members: bool,
-    line: Line,
-    origin: String,
 }
 
 impl Hub {
@@ -295,119 +282,6 @@ impl Line {
         }
         Ok(reply)
     }
-}
-
-/// Which list is asked for.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct List<'a> {
-    pub(crate) operation: &'static str,
-    /// Path with its query, without the page size.
-    pub(crate) path: &'a str,
-    /// The member that holds the rows; `None`: the answer is an array.
-    pub(crate) key: Option<&'static str>,
-}
-
-impl Organization {
-    /// What the installation may do.
-    pub(crate) fn grant(&self, permission: &str) -> Option<bool> {
-        self.line.permissions.grant(permission)
-    }
-
-    /// Whether an App reads; some endpoints answer no one else.
-    pub(crate) fn is_app(&self) -> bool {
-        matches!(self.line.permissions, Permissions::App(_))
-    }
-
-    /// A path below the organisation.
-    pub(crate) fn path(&self, tail: &str) -> String {
-        format!("/orgs/{}{tail}", segment(&self.login))
-    }
-
-    pub(crate) async fn one<T: DeserializeOwned>(
-        &self,
-        operation: &'static str,
-        path: String,
-    ) -> Result<T, ScanError> {
-        self.line.one(operation, path).await
-    }
-
-    /// Reads a list to its end.
-    pub(crate) async fn list<T: DeserializeOwned>(
-        &self,
-        list: List<'_>,
-    ) -> Result<Vec<T>, ScanError> {
-        let mut cursor = Cursor::new(list.operation, &self.origin);
-        let mut rows = Vec::new();
-        let mut path = Some(sized(list.path));
-        while let Some(at) = path {
-            let answer = self.line.get(list.operation, at).await?;
-            let total = take(list, &answer, &mut rows)?;
-            path = cursor.next(&answer.headers)?;
-            if path.is_none() && total.is_some_and(|total| total > rows.len() as u64) {
-                return Err(unavailable(list.operation, "fewer rows came than were counted"));
-            }
-        }
-        Ok(rows)
-    }
-
-    /// Only the first page: to prove a permission.
-    pub(crate) async fn first<T: DeserializeOwned>(
-        &self,
-        list: List<'_>,
-    ) -> Result<Vec<T>, ScanError> {
-        let answer = self.line.get(list.operation, sized(list.path)).await?;
-        let mut rows = Vec::new();
-        take(list, &answer, &mut rows)?;
-        Ok(rows)
-    }
-
-    pub(crate) async fn query<T: DeserializeOwned>(
-        &self,
-        query: &str,
-        variables: Value,
-    ) -> Result<Reply<T>, ScanError> {
-        self.line.query(query, variables).await
-    }
-
-    /// Watches the pages of a list that is not read by links.
-    pub(crate) fn cursor(&self, operation: &'static str) -> PageGuard {
-        PageGuard(Cursor::new(operation, &self.origin))
-    }
-}
-
-/// Refuses a cursor that comes twice, and a list without end.
-pub(crate) struct PageGuard(Cursor);
-
-impl PageGuard {
-    pub(crate) fn advance(&mut self, cursor: &str) -> Result<(), ScanError> {
-        self.0.advance(cursor.to_owned())
-    }
-}
-
-fn sized(path: &str) -> String {
-    format!("{path}{}per_page=100", if path.contains('?') { '&' } else { '?' })
-}
-
-/// Takes the rows of a page, and the count that it states.
-fn take<T: DeserializeOwned>(
-    list: List<'_>,
-    answer: &Answer,
-    rows: &mut Vec<T>,
-) -> Result<Option<u64>, ScanError> {
-    let refused = |path: &str| malformed(list.operation, path);
-    let mut page: Value = serde_json::from_slice(&answer.body).map_err(|_| refused("$"))?;
-    let (found, total) = match list.key {
-        Some(key) => {
-            let total = page.get("total_count").and_then(Value::as_u64);
-            (page.get_mut(key).map(Value::take).ok_or_else(|| refused(key))?, total)
-        }
-        None => (page, None),
-    };
-    let Value::Array(found) = found else { return Err(refused(list.key.unwrap_or("$"))) };
-    for (index, value) in found.into_iter().enumerate() {
-        rows.push(row(list.operation, &format!("[{index}]"), value)?);
-    }
-    Ok(total)
 }
 
 fn row<T: DeserializeOwned>(operation: &str, place: &str, value: Value) -> Result<T, ScanError> {

@@ -5,6 +5,7 @@ pub(crate) mod check;
 mod deploy_keys;
 mod files;
 mod holdings;
+mod owners;
 mod people;
 mod repositories;
 mod sweep;

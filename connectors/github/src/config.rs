@@ -2,7 +2,8 @@
 
 use headcount_sdk::secret::{SecretError, SecretRef};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use url::Url;
 
 /// GitHub's own API.
@@ -37,13 +38,44 @@ pub struct Config {
 }
 
 /// As whom GitHub is read.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Auth {
     /// A GitHub App that is installed in every organisation.
     App(AppAuth),
     /// A personal access token of an owner of the organisations.
     Token(TokenAuth),
+}
+
+/// All keys of both forms.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AuthMap {
+    #[serde(default)]
+    app_id: Option<u64>,
+    #[serde(default)]
+    private_key: Option<SecretRef>,
+    #[serde(default)]
+    token: Option<SecretRef>,
+}
+
+/// By hand, because an untagged enum would answer every mistake with "matched no variant".
+impl<'de> Deserialize<'de> for Auth {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let map = AuthMap::deserialize(deserializer)?;
+        match (map.app_id, map.private_key, map.token) {
+            (Some(app_id), Some(private_key), None) => {
+                Ok(Self::App(AppAuth { app_id, private_key }))
+            }
+            (None, None, Some(token)) => Ok(Self::Token(TokenAuth { token })),
+            (None, Some(_), None) => Err(D::Error::custom("`app_id` is missing")),
+            (Some(_), None, None) => Err(D::Error::custom("`private_key` is missing")),
+            (None, None, None) => {
+                Err(D::Error::custom("`app_id` and `private_key`, or `token`, is missing"))
+            }
+            (_, _, Some(_)) => Err(D::Error::custom("`token` and `app_id` exclude each other")),
+        }
+    }
 }
 
 /// A GitHub App.
@@ -275,5 +307,15 @@ mod tests {
         assert!(matches!(read.auth, Auth::App(AppAuth { app_id: 7, .. })));
         let clear = r#"{"organizations":["acme"],"auth":{"token":"in the clear"}}"#;
         assert!(serde_json::from_str::<Config>(clear).is_err());
+        let refused = |auth: &str| {
+            let text = format!(r#"{{"organizations":["acme"],"auth":{auth}}}"#);
+            serde_json::from_str::<Config>(&text).unwrap_err().to_string()
+        };
+        assert!(refused(r#"{"app_id":7}"#).contains("private_key"));
+        assert!(
+            refused(r#"{"app_id":7,"private_key":"env:K","token":"env:T"}"#).contains("exclude")
+        );
+        assert!(refused(r#"{"tokn":"env:T"}"#).contains("tokn"));
+        assert!(refused("{}").contains("missing"));
     }
 }

@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use aws_lc_rs::hmac;
 use headcount_sdk::{Hint, Inbound, Refused, Scope};
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
+use serde_json::Value;
 
 /// Deliveries that are remembered. GitHub lets one be repeated for three days; a repetition that
 /// is not recognised costs a reading.
@@ -45,34 +45,24 @@ impl Seen {
     }
 }
 
-/// Of all that an event tells, where it happened.
-#[derive(Debug, Default, Deserialize)]
-struct Event {
-    #[serde(default)]
-    action: Option<String>,
-    #[serde(default)]
-    organization: Option<Named>,
-    #[serde(default)]
-    repository: Option<Repository>,
-    #[serde(default)]
-    installation: Option<Installation>,
-}
+/// An event: of all that it tells, where it happened is looked at.
+struct Event(Value);
 
-#[derive(Debug, Deserialize)]
-struct Named {
-    id: u64,
-    login: String,
-}
+impl Event {
+    fn action(&self) -> &str {
+        self.0.get("action").and_then(Value::as_str).unwrap_or_default()
+    }
 
-#[derive(Debug, Deserialize)]
-struct Repository {
-    id: u64,
-}
+    /// Name and id of the organisation, which events of an installation call its account.
+    fn organization(&self) -> Option<(&str, u64)> {
+        let account = self.0.pointer("/installation/account");
+        let named = self.0.get("organization").filter(|named| named.is_object()).or(account)?;
+        Some((named.get("login")?.as_str()?, named.get("id")?.as_u64()?))
+    }
 
-#[derive(Debug, Default, Deserialize)]
-struct Installation {
-    #[serde(default)]
-    account: Option<Named>,
+    fn repository(&self) -> Option<u64> {
+        self.0.pointer("/repository/id")?.as_u64()
+    }
 }
 
 impl Mailbox {
@@ -95,9 +85,7 @@ impl Mailbox {
         if !self.seen.lock().unwrap_or_else(PoisonError::into_inner).take(delivery) {
             return Ok(Vec::new());
         }
-        let account = event.installation.as_ref().and_then(|one| one.account.as_ref());
-        let organization = event.organization.as_ref().or(account);
-        let place = organization.and_then(|named| place(&named.login, named.id));
+        let place = event.organization().and_then(|(login, id)| place(login, id));
         Ok(place.map_or_else(Vec::new, |place| hints(kind, &event, &place)))
     }
 
@@ -122,7 +110,8 @@ fn body(inbound: &Inbound) -> Result<Event, Refused> {
     } else {
         serde_json::from_slice(&inbound.body)
     };
-    event.map_err(|_| Refused::Malformed)
+    let event: Value = event.map_err(|_| Refused::Malformed)?;
+    if event.is_object() { Ok(Event(event)) } else { Err(Refused::Malformed) }
 }
 
 fn bytes(hex: &str) -> Option<Vec<u8>> {
@@ -134,15 +123,13 @@ fn bytes(hex: &str) -> Option<Vec<u8>> {
 
 /// What an event makes dirty: nothing for those that are not known here.
 fn hints(kind: &str, event: &Event, place: &str) -> Vec<Hint> {
-    let action = event.action.as_deref().unwrap_or_default();
+    let action = event.action();
     let whole = |kinds: &[&str]| -> Vec<Hint> {
         kinds.iter().map(|kind| Hint::whole(Scope::new(place, kind))).collect()
     };
     match (kind, action) {
-        ("deploy_key", _) => match &event.repository {
-            Some(repository) => {
-                vec![Hint::new(Scope::new(place, "deploy-keys"), &repository.id.to_string())]
-            }
+        ("deploy_key", _) => match event.repository() {
+            Some(id) => vec![Hint::new(Scope::new(place, "deploy-keys"), &id.to_string())],
             None => whole(&["deploy-keys"]),
         },
         ("personal_access_token_request", _) => {
@@ -263,7 +250,8 @@ mod tests {
     #[test]
     fn organisations_of_others_and_none_at_all_are_no_hints() {
         let elsewhere = DEPLOY_KEY.replace("acme\"", "other\"");
-        for body in [elsewhere.as_str(), "{}", r#"{"installation":{"id":3}}"#] {
+        let odd = r#"{"organization":"acme","repository":[]}"#;
+        for body in [elsewhere.as_str(), "{}", r#"{"installation":{"id":3}}"#, odd] {
             let found = receive(&mailbox(), &signed("deploy_key", "x", body)).unwrap();
             assert!(found.is_empty(), "{body}");
         }

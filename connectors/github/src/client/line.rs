@@ -28,7 +28,7 @@ const TOKEN_LIFE: Duration = Duration::from_secs(3600);
 /// What GitHub asks for when it throttles and does not say for how long.
 const UNTOLD_WAIT: u64 = 60;
 
-const MINT: &str = "POST /app/installations/{installation_id}/access_tokens";
+pub(crate) const MINT: &str = "POST /app/installations/{installation_id}/access_tokens";
 
 /// Who asks.
 pub(super) enum Login {

@@ -6,12 +6,13 @@ use serde::de::IgnoredAny;
 use super::apps::{APP, AUDIT, INSTALLATIONS, STATS};
 use super::deploy_keys::KEYS;
 use super::holdings::{FAMILIES, GROUPS, HOOKS, REGISTRIES, RUNNERS, organization_secrets};
-use super::repositories::{ENVIRONMENTS, FILES, PROPERTIES, TEAMS, repository_path};
+use super::owners::{PROPERTIES, TEAMS};
+use super::repositories::{ENVIRONMENTS, FILES, repository_path};
 use super::tokens::{AUTHORIZATIONS, GRANTS, REQUESTS};
 use super::{Below, Collector, OIDC, below};
 use crate::client::error::{not_supported, permission};
 use crate::client::graphql::GRAPHQL;
-use crate::client::{List, segment};
+use crate::client::{INSTALLATION, List, MINT, ORGANIZATION, segment};
 use crate::normalize::repository::Row;
 use crate::wire::Installation;
 
@@ -31,7 +32,12 @@ pub(crate) fn failed(place: &str, error: ScanError) -> Probe {
 
 impl Collector<'_> {
     pub(crate) async fn check(&self) -> Vec<Probe> {
-        let mut probes = vec![self.probe("GET /orgs/{org}", Ok(()))];
+        let mut probes = Vec::new();
+        // That the organisation could be opened has proven these.
+        if self.organization.is_app() {
+            probes.extend([INSTALLATION, MINT].map(|operation| self.probe(operation, Ok(()))));
+        }
+        probes.push(self.probe(ORGANIZATION, Ok(())));
         let people = [
             below("GET /orgs/{org}/members", "/members", None),
             below("GET /orgs/{org}/outside_collaborators", "/outside_collaborators", None),

@@ -7,8 +7,8 @@ use headcount_sdk::ScanError;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::Collector;
 use super::repositories::{FILES, Repositories, files_of, has_files};
-use super::{Collector, missing};
 use crate::client::error::{denied_for, unavailable};
 use crate::client::graphql::{self, Reply};
 use crate::normalize::owner::{self, Named};
@@ -25,14 +25,14 @@ struct Read {
     named: Vec<Named>,
 }
 
-type Owners = BTreeMap<u64, Vec<Named>>;
+/// Owners by repository, and for which repositories they could not be read.
+pub(super) struct FileOwners {
+    pub(super) named: BTreeMap<u64, Vec<Named>>,
+    pub(super) unread: BTreeMap<u64, ScanError>,
+}
 
 impl Collector<'_> {
-    /// Owners by repository, and for which repositories they could not be read.
-    pub(super) async fn files(
-        &self,
-        repositories: &Repositories,
-    ) -> (Owners, BTreeMap<u64, ScanError>) {
+    pub(super) async fn files(&self, repositories: &Repositories) -> FileOwners {
         let mut kept: BTreeMap<u64, Read> = self.cached("files").await.unwrap_or_default();
         let rows: BTreeMap<u64, &Row> = repositories.rows.iter().map(|row| (row.id, row)).collect();
         if repositories.files_hidden.is_none() {
@@ -54,10 +54,8 @@ impl Collector<'_> {
             }
         }
         self.keep("files", &kept).await;
-        if let Some(error) = &repositories.files_hidden {
-            tracing::debug!(missing = missing(error), "files that name owners are not read");
-        }
-        (kept.into_iter().map(|(id, read)| (id, read.named)).collect(), unread)
+        let named = kept.into_iter().map(|(id, read)| (id, read.named)).collect();
+        FileOwners { named, unread }
     }
 
     async fn texts(&self, batch: &[&Row]) -> Result<BTreeMap<u64, Read>, ScanError> {

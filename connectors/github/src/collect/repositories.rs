@@ -4,32 +4,27 @@
 //! A heavy query ends in 502 or 504, or in a part of the answer with errors beside it. The first
 //! is asked again for fewer rows; the second is not an answer.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use headcount_sdk::{Complete, OwnerBasis, Recorder, ScanError};
+use headcount_sdk::{Complete, Recorder, ScanError};
 use serde_json::json;
 
-use super::sweep::{Sweep, Unit};
-use super::{Below, Collector, below, missing};
+use super::sweep::Unit;
+use super::{Collector, missing};
 use crate::client::error::{denied, denied_for, malformed, permission, unavailable};
 use crate::client::graphql::{self, GRAPHQL, Reply};
 use crate::client::{List, segment};
+use crate::normalize::evidence;
 use crate::normalize::repository::{self, Row};
-use crate::normalize::{evidence, owner};
-use crate::wire::{
-    Connection, EnvironmentNode, FileNodes, Properties, RepositoriesData, RepositoryNode, Team,
-};
+use crate::wire::{Connection, EnvironmentNode, FileNodes, RepositoriesData, RepositoryNode};
 
 /// Rows of the first query; halved when GitHub cannot answer in time.
 const PAGE: u32 = 100;
 
 const LEAST_PAGE: u32 = 6;
 
-pub(super) const PROPERTIES: Below =
-    below("GET /orgs/{org}/properties/values", "/properties/values", None);
 pub(super) const ENVIRONMENTS: &str = "GET /repos/{owner}/{repo}/environments";
-pub(super) const TEAMS: &str = "GET /repos/{owner}/{repo}/teams";
 /// Not a request of its own: the fields of the query that need another permission.
 pub(super) const FILES: &str = "files by POST /graphql";
 
@@ -80,64 +75,26 @@ impl Collector<'_> {
     ) -> Result<Complete, ScanError> {
         let read = self.repository_rows().await?;
         let federation = self.federation().await;
-        let properties = self.properties().await;
-        let (files, unread_files) = self.files(&read).await;
-        let (teams, unread_teams) = self.teams(&read.rows).await;
         let known = federation.as_ref().ok().cloned().unwrap_or_else(|| self.plain_federation());
+        let owners = self.owners(&read).await;
         let mut seen = BTreeSet::new();
         for row in &read.rows {
             let mut observation = repository::repository(self.place(), row, &known);
-            let mut hide = |field: &str, error: &ScanError| {
-                observation.unread.insert(field.to_owned(), missing(error));
-            };
             if let Err(error) = &federation {
-                hide("subjects", error);
+                observation.unread.insert("subjects".to_owned(), missing(error));
             }
-            if let Err(error) = &properties {
-                hide("labels", error);
-                hide("owner_evidence", error);
-            }
-            if let Some(error) = unread_files.get(&row.id).or(read.files_hidden.as_ref()) {
-                hide("owner_evidence", error);
-            }
-            let administered = teams.get(&row.id);
-            if administered.is_none() {
-                let error = unread_teams
-                    .clone()
-                    .unwrap_or_else(|| denied_for(TEAMS, "a visit of the sweep"));
-                hide("owner_evidence", &error);
-            }
-            observation.labels = properties
-                .as_ref()
-                .ok()
-                .and_then(|all| all.get(&row.id))
-                .cloned()
-                .unwrap_or_default();
-            let claims = &mut observation.owner_evidence;
-            claims.extend(owner::from_labels(&observation.labels, &self.config.owner_properties));
-            let named = files.get(&row.id).into_iter().flatten();
-            claims
-                .extend(named.map(|n| owner::claim(&n.reference, OwnerBasis::Catalog, &n.locator)));
-            let slugs = administered.into_iter().flatten();
-            claims.extend(slugs.map(|slug| {
-                let team = format!("{}/{slug}", self.organization.login);
-                owner::claim(&team, OwnerBasis::Container, "team that administers the repository")
-            }));
+            owners.put(row, &mut observation);
             observation.evidence.push(evidence(GRAPHQL, &row.full_name, self.cx.now));
             seen.insert(observation.id.clone());
             recorder.record(observation);
         }
-        let hidden = unread_files.into_values().next().or(read.files_hidden.clone());
-        let faults = [
-            ("subjects", federation.err()),
-            ("labels", properties.err()),
-            ("owner_evidence", hidden),
-            ("owner_evidence", unread_teams),
-        ];
-        for (field, error) in faults {
-            let fault = |error: &ScanError| !matches!(error, ScanError::NotSupported { .. });
-            if let Some(error) = error.filter(fault).filter(|_| !read.rows.is_empty()) {
-                recorder.degrade(field, error);
+        if !read.rows.is_empty() {
+            let mut faults = owners.faults();
+            faults.extend(federation.err().map(|error| ("subjects", error)));
+            for (field, error) in faults {
+                if !matches!(error, ScanError::NotSupported { .. }) {
+                    recorder.degrade(field, error);
+                }
             }
         }
         if self.organization.sees_all_repositories {
@@ -293,43 +250,6 @@ impl Collector<'_> {
         let path = format!("/repos/{}/{}/environments", segment(owner), segment(name));
         let list = List { operation: ENVIRONMENTS, path: &path, key: Some("environments") };
         self.organization.list(list).await
-    }
-
-    /// Custom properties as labels, by repository.
-    async fn properties(&self) -> Result<BTreeMap<u64, BTreeMap<String, String>>, ScanError> {
-        let rows: Vec<Properties> = self.list(PROPERTIES).await?;
-        Ok(rows.iter().map(|row| (row.repository_id, owner::labels(&row.properties))).collect())
-    }
-
-    /// Slugs of the teams that administer each repository, as far as the sweep has come.
-    async fn teams(&self, rows: &[Row]) -> (BTreeMap<u64, Vec<String>>, Option<ScanError>) {
-        let (mut sweep, mut known): (Sweep, BTreeMap<u64, Vec<String>>) =
-            self.cached("teams").await.unwrap_or_default();
-        let units: Vec<Unit> = rows.iter().map(|row| self.unit(row)).collect();
-        let again = self.confirming().then_some(self.cx.scan.as_str());
-        let mut failed = None;
-        for unit in sweep.choose(&units, again).into_iter().cloned().collect::<Vec<_>>() {
-            let Some(row) = rows.iter().find(|row| row.id == unit.key) else { continue };
-            let path = repository_path(row, "/teams");
-            let list = List { operation: TEAMS, path: &path, key: None };
-            match self.organization.list::<Team>(list).await {
-                Ok(teams) => {
-                    let admin = |team: &Team| team.permission.as_deref() == Some("admin");
-                    let slugs = teams.into_iter().filter(admin).map(|team| team.slug).collect();
-                    known.insert(row.id, slugs);
-                    sweep.visited(&unit, self.cx.now, &self.cx.scan);
-                }
-                // Gone since it was listed; the next scan will not list it.
-                Err(ScanError::NotSupported { .. }) => {}
-                Err(error) => {
-                    failed = Some(error);
-                    break;
-                }
-            }
-        }
-        known.retain(|id, _| rows.iter().any(|row| row.id == *id));
-        self.keep("teams", &(&sweep, &known)).await;
-        (known, failed)
     }
 
     pub(super) fn unit(&self, row: &Row) -> Unit {

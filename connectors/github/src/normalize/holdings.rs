@@ -141,6 +141,9 @@ pub(crate) fn webhook(place: &Place, holder: &Holder, row: &Hook) -> Observation
     put("insecure_ssl", insecure(row.config.insecure_ssl.as_ref()).to_string());
     if let Some(url) = &url {
         put("scheme", url.scheme().to_owned());
+    } else {
+        let why = "the address, which GitHub does not tell".to_owned();
+        observation.unread.insert("attributes.scheme".to_owned(), why);
     }
     if let Some(host) = host {
         put("host", host);

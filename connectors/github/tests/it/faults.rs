@@ -201,3 +201,33 @@ async fn a_throttle_stops_the_scan_until_it_is_over() {
     source.server.clock().advance(SignedDuration::from_secs(61));
     source.scan().await.all_complete();
 }
+
+#[tokio::test]
+async fn every_request_names_the_version_that_it_was_written_for() {
+    use headcount_sdk::{Connector, Pass};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let mut source = Source::of(hub()).await;
+    let connector = crate::support::app_at(&source.server, &url);
+    let cx = source.context(Pass::First);
+    let heard = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await.unwrap());
+        }
+        stream.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+        String::from_utf8(head).unwrap().to_ascii_lowercase()
+    };
+    let (answer, head) = tokio::join!(connector.scopes(&cx), heard);
+    assert!(answer.is_err());
+    for line in [
+        "x-github-api-version: 2022-11-28\r\n",
+        "user-agent: headcount/",
+        "accept: application/vnd.github+json\r\n",
+    ] {
+        assert_eq!(head.matches(line).count(), 1, "{line} in {head}");
+    }
+}

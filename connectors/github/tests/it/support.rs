@@ -36,8 +36,8 @@ fn pem() -> String {
         let text = base64::engine::general_purpose::STANDARD.encode(der.as_ref());
         let lines: Vec<&str> =
             text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
-        let (begin, end) = ("-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----");
-        format!("{begin}\n{}\n{end}\n", lines.join("\n"))
+        let label = "PRIVATE KEY";
+        format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
     })
     .clone()
 }
@@ -52,11 +52,16 @@ fn config(url: &str, auth: Auth) -> Config {
 
 /// As the App that a seeded hub has for readers.
 pub fn app(server: &HubServer) -> GithubConnector {
+    app_at(server, &server.url())
+}
+
+/// The same, at another address.
+pub fn app_at(server: &HubServer, url: &str) -> GithubConnector {
     let app_id = server.read(|hub| hub.reader(ORGANIZATION).unwrap().app_id);
     let auth = Auth::App(AppAuth { app_id, private_key: "file:/nowhere".parse().unwrap() });
     let webhook = Some(SecretString::from(WEBHOOK_SECRET.to_owned()));
     let secrets = Secrets { login: SecretString::from(pem()), webhook };
-    GithubConnector::with(config(&server.url(), auth), HURRIED, Some(secrets)).unwrap()
+    GithubConnector::with(config(url, auth), HURRIED, Some(secrets)).unwrap()
 }
 
 /// With the token of an owner.

@@ -33,6 +33,7 @@ const STACK: usize = 64 * 1024 * 1024;
 #[derive(Clone)]
 pub struct Expr {
     source: String,
+    variables: Vec<String>,
     program: Arc<Program>,
 }
 
@@ -55,12 +56,19 @@ impl Expr {
     pub fn compile(source: &str) -> Result<Self, String> {
         guard::admit(source)?;
         let text = source.to_owned();
-        let compiled = on_large_stack(move || Program::compile(&text).map_err(|e| brief(&e)));
-        let program = match compiled {
+        let compiled = on_large_stack(move || {
+            let program = Program::compile(&text).map_err(|errors| brief(&errors))?;
+            // A single letter is a loop's own variable: CEL does not tell the two apart.
+            let asked = program.references();
+            let asked = asked.variables().into_iter().filter(|name| name.len() > 1);
+            let asked = asked.map(str::to_owned).collect();
+            Ok::<_, String>((asked, program))
+        });
+        let (variables, program) = match compiled {
             Ok(outcome) => outcome?,
             Err(_) => return Err("the expression could not be compiled: simplify it".to_owned()),
         };
-        Ok(Self { source: source.to_owned(), program: Arc::new(program) })
+        Ok(Self { source: source.to_owned(), variables, program: Arc::new(program) })
     }
 
     #[must_use]
@@ -68,11 +76,10 @@ impl Expr {
         &self.source
     }
 
-    /// The variables it asks for.
+    /// The variables it asks for, those of its own loops (single letters) aside.
     #[must_use]
-    pub fn variables(&self) -> Vec<String> {
-        let references = self.program.references();
-        references.variables().into_iter().map(str::to_owned).collect()
+    pub fn variables(&self) -> &[String] {
+        &self.variables
     }
 
     /// Runs it. Only to be called from inside [`evaluate`].
@@ -147,7 +154,7 @@ where
 }
 
 /// The same for callers that are not asynchronous: loading a description. Takes microseconds.
-fn on_large_stack<T, F>(work: F) -> Result<T, EvalError>
+pub(crate) fn on_large_stack<T, F>(work: F) -> Result<T, EvalError>
 where
     T: Send + 'static,
     F: FnOnce() -> T + Send + 'static,

@@ -55,7 +55,7 @@ impl Template {
     pub fn variables(&self) -> Vec<String> {
         let of = |part: &Part| match part {
             Part::Text(_) => Vec::new(),
-            Part::Expr(expr) => expr.variables(),
+            Part::Expr(expr) => expr.variables().to_vec(),
         };
         self.parts.iter().flat_map(of).collect()
     }

@@ -1,0 +1,5 @@
+//! The connector against servers that follow a script, over HTTP.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail by panicking")]
+
+mod conformance;
+mod server;

@@ -109,10 +109,15 @@ impl JsonSchema for Expr {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let functions = functions::FUNCTIONS.map(|(call, does)| format!("`{call}`: {does}"));
         json_schema!({
             "type": "string",
             "maxLength": guard::MOST_BYTES,
-            "description": "An expression in CEL, the Common Expression Language."
+            "description": format!(
+                "An expression in CEL, the Common Expression Language. Loop variables are single \
+                 letters. Beside CEL's own functions there are {}.",
+                functions.join("; ")
+            )
         })
     }
 }

@@ -8,6 +8,7 @@
 //! `check`. `manifest` makes of a description what a coded connector states by hand.
 
 mod auth;
+pub mod catalog;
 mod client;
 mod config;
 pub mod describe;
@@ -20,6 +21,7 @@ mod map;
 mod page;
 mod probe;
 mod read;
+mod rehearse;
 mod shape;
 mod transport;
 
@@ -37,6 +39,7 @@ pub use self::config::{ConfigError, Secrets, Settings};
 pub use self::describe::{Description, LoadError};
 use self::expr::evaluate;
 use self::map::Variables;
+pub use self::rehearse::{Rehearsal, RehearsalError, Rehearsed, rehearse};
 pub use self::transport::{Answer, Broken, Http, Request, Transport};
 
 /// A description and the manifest it makes.
@@ -109,14 +112,23 @@ impl RestConnector {
         secrets: Arc<dyn Secrets>,
         (transport, tuning): (Arc<dyn Transport>, Tuning),
     ) -> Result<Self, ConfigError> {
-        let description = &described.description;
-        let values = Arc::new(config::values(description, settings)?);
-        let base = config::base(description, settings, &values)?;
-        let auth = config::auth(description, settings)?;
+        let values = Arc::new(config::values(&described.description, settings)?);
+        let auth = config::auth(&described.description, settings)?;
         let how = Filled::new(&auth.how, |template| config::fill(template, &values))
             .map_err(|what| ConfigError::Address { what })?;
         let auth = Authenticator::new(how, secrets);
-        let client = Client::new(Arc::clone(description), base, values, (auth, transport, tuning));
+        Self::assemble(described, settings, (auth, transport, tuning))
+    }
+
+    fn assemble(
+        described: &Described,
+        settings: &Settings,
+        with: (Authenticator, Arc<dyn Transport>, Tuning),
+    ) -> Result<Self, ConfigError> {
+        let description = &described.description;
+        let values = Arc::new(config::values(description, settings)?);
+        let base = config::base(description, settings, &values)?;
+        let client = Client::new(Arc::clone(description), base, values, with);
         Ok(Self { manifest: described.manifest, client })
     }
 

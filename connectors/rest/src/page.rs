@@ -92,9 +92,18 @@ impl Progress {
                     (None, Some(_)) => Err(Wrong::Malformed(next.clone())),
                 }
             }
-            Paging::LinkHeader => {
+            Paging::LinkHeader { total_header } => {
                 let link = page.headers.get("link").map(String::as_str).unwrap_or_default();
-                next_link(link).map_or(Ok(Next::End), |to| address(page.url, to))
+                let next = next_link(link).map_or(Ok(Next::End), |to| address(page.url, to))?;
+                let header = total_header.as_ref().map(|name| name.to_ascii_lowercase());
+                let stated = header.and_then(|name| page.headers.get(&name)?.trim().parse().ok());
+                if let Some(stated) = stated {
+                    let moved = *self.total.get_or_insert(stated) != stated;
+                    if moved || (next == Next::End && self.items != stated) {
+                        return Err(Wrong::Changed);
+                    }
+                }
+                Ok(next)
             }
             Paging::NextUrl { next } => {
                 token(page.answer, next)?.map_or(Ok(Next::End), |to| address(page.url, &to))
@@ -279,6 +288,9 @@ mod tests {
                 ["paging: the next page is on another host"]
             );
         }
+        let counted = "{style: link_header, total_header: link}";
+        assert_eq!(read(counted, &[(json!([]), "2", 2)]), ["end"]);
+        assert_eq!(read(counted, &[(json!([]), "3", 2)]), ["changed"]);
         let body = "{style: next_url, next: links.next}";
         assert_eq!(
             read(body, &[(json!({"links": {"next": "/v1/keys?page=2"}}), "", 1)]),

@@ -20,7 +20,12 @@ pub enum Paging {
         more: Option<String>,
     },
     /// `Link: <…>; rel="next"`. Followed only on the host of the base URL.
-    LinkHeader,
+    LinkHeader {
+        /// A header that holds the number of items of the whole list. Where it is sent, it must
+        /// not change from page to page, and hold at the end.
+        #[serde(default)]
+        total_header: Option<String>,
+    },
     /// The address of the next page stands in the answer. As for the header.
     NextUrl { next: String },
     /// Pages are numbered. The list ends with an empty page, or where `more` is false, or when
@@ -60,7 +65,7 @@ impl Paging {
             Self::Cursor { next, more, .. } => {
                 std::iter::once(next.as_str()).chain(more.as_deref()).collect()
             }
-            Self::LinkHeader => Vec::new(),
+            Self::LinkHeader { .. } => Vec::new(),
             Self::NextUrl { next } => vec![next],
             Self::Page { more, total, .. } | Self::Offset { more, total, .. } => {
                 [more, total].into_iter().flatten().map(String::as_str).collect()

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 type Text = Arc<String>;
 type Outcome<T> = Result<T, ExecutionError>;
 
-/// What a description can call, for the reference.
+/// What a description can call, as its reference says it.
 pub const FUNCTIONS: [(&str, &str); 6] = [
     ("after(a, b)", "whether the time `a` is later than the time `b`"),
     ("epoch(seconds)", "the time so many seconds after 1970"),

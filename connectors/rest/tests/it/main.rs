@@ -1,5 +1,7 @@
 //! The connector against servers that follow a script, over HTTP.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail by panicking")]
+#![allow(clippy::panic, reason = "tests fail by panicking")]
 
+mod catalog;
 mod conformance;
 mod server;

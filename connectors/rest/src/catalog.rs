@@ -1,0 +1,27 @@
+//! THE list of descriptions that come with the agent: explicit, sorted, one line each.
+
+use crate::{Described, LoadError};
+
+/// Name and text.
+const ALL: [(&str, &str); 1] = [("okta", include_str!("../catalog/okta.yaml"))];
+
+/// Their names, sorted.
+#[must_use]
+pub fn names() -> Vec<&'static str> {
+    ALL.iter().map(|(name, _)| *name).collect()
+}
+
+/// The text of one, as a start for one's own.
+#[must_use]
+pub fn text(name: &str) -> Option<&'static str> {
+    ALL.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+}
+
+/// One of them, ready to be read. `None`: there is none of that name.
+///
+/// # Errors
+///
+/// Never for what was released: a test loads them all.
+pub fn load(name: &str) -> Option<Result<Described, LoadError>> {
+    text(name).map(Described::load)
+}

@@ -3,7 +3,14 @@
 use crate::{Described, LoadError};
 
 /// Name and text.
-const ALL: [(&str, &str); 1] = [("okta", include_str!("../catalog/okta.yaml"))];
+const ALL: [(&str, &str); 6] = [
+    ("anthropic", include_str!("../catalog/anthropic.yaml")),
+    ("datadog", include_str!("../catalog/datadog.yaml")),
+    ("gitlab", include_str!("../catalog/gitlab.yaml")),
+    ("okta", include_str!("../catalog/okta.yaml")),
+    ("openai", include_str!("../catalog/openai.yaml")),
+    ("slack", include_str!("../catalog/slack.yaml")),
+];
 
 /// Their names, sorted.
 #[must_use]

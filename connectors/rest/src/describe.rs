@@ -196,6 +196,9 @@ pub struct Operation {
     /// Path of the list in the answer; left out when the answer itself is it.
     #[serde(default)]
     pub items: Option<String>,
+    /// The vendor leaves the list out when it is empty.
+    #[serde(default)]
+    pub omits_empty: bool,
     #[serde(default)]
     pub answer: Answer,
     /// Names of the columns, when `answer` is `rows`.

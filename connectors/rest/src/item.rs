@@ -69,7 +69,10 @@ pub fn items(operation: &Operation, mut answer: Value) -> Result<Vec<Value>, Str
         .filter(|step| !step.is_empty())
         .try_fold(&mut answer, |v, step| v.get_mut(step));
     let wrong = || if path.is_empty() { "the answer".to_owned() } else { path.to_owned() };
-    let found = found.ok_or_else(wrong)?.take();
+    let Some(found) = found.map(Value::take) else {
+        let empty = operation.omits_empty && answer.is_object();
+        return if empty { Ok(Vec::new()) } else { Err(wrong()) };
+    };
     match (operation.answer, found) {
         (Answer::List, Value::Array(items)) => Ok(items),
         (Answer::One, item @ Value::Object(_)) => Ok(vec![item]),
@@ -135,6 +138,8 @@ mod tests {
         check("", json!({"data": []}), Err("the answer"));
         check("items: data", json!({}), Err("data"));
         check("items: data", json!({"data": null}), Err("data"));
+        check("items: data\nomits_empty: true", json!({}), Ok(json!([])));
+        check("items: data\nomits_empty: true", json!([]), Err("data"));
         check("answer: one", json!({"id": 1}), Ok(json!([{"id": 1}])));
         check("answer: entries", json!({"a/": 1}), Ok(json!([{"key": "a/", "value": 1}])));
         check("answer: rows\ncolumns: [a, b]", json!([[1, 2]]), Ok(json!([{"a": 1, "b": 2}])));

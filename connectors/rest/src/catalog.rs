@@ -3,13 +3,16 @@
 use crate::{Described, LoadError};
 
 /// Name and text.
-const ALL: [(&str, &str); 6] = [
+const ALL: [(&str, &str); 9] = [
     ("anthropic", include_str!("../catalog/anthropic.yaml")),
     ("datadog", include_str!("../catalog/datadog.yaml")),
+    ("entra", include_str!("../catalog/entra.yaml")),
+    ("gcp", include_str!("../catalog/gcp.yaml")),
     ("gitlab", include_str!("../catalog/gitlab.yaml")),
     ("okta", include_str!("../catalog/okta.yaml")),
     ("openai", include_str!("../catalog/openai.yaml")),
     ("slack", include_str!("../catalog/slack.yaml")),
+    ("vault", include_str!("../catalog/vault.yaml")),
 ];
 
 /// Their names, sorted.

@@ -48,7 +48,9 @@ impl Default for Tuning {
 /// Calls the operations of one description at one tenant.
 pub struct Client {
     pub description: Arc<Description>,
-    pub base: Url,
+    base: Url,
+    /// Of operations that are elsewhere.
+    bases: BTreeMap<String, Url>,
     /// What expressions see as `settings`.
     pub settings: Arc<Value>,
     pub tuning: Tuning,
@@ -98,7 +100,7 @@ impl Client {
     #[must_use]
     pub fn new(
         description: Arc<Description>,
-        base: Url,
+        (base, bases): (Url, BTreeMap<String, Url>),
         settings: Arc<Value>,
         (auth, transport, tuning): (Authenticator, Arc<dyn Transport>, Tuning),
     ) -> Self {
@@ -110,7 +112,23 @@ impl Client {
         let shapes = shapes.map(|(name, op)| (name.clone(), shapes_of(&description, op))).collect();
         let governor = Governor::new(limits);
         let clock = Mutex::new(None);
-        Self { description, base, settings, tuning, auth, transport, governor, shapes, clock }
+        Self {
+            description,
+            base,
+            bases,
+            settings,
+            tuning,
+            auth,
+            transport,
+            governor,
+            shapes,
+            clock,
+        }
+    }
+
+    /// Below which address an operation is.
+    pub fn base(&self, operation: &str) -> &Url {
+        self.bases.get(operation).unwrap_or(&self.base)
     }
 
     /// Calls until there is an answer or no hope. `None`: nothing is there, for certain.

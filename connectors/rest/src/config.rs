@@ -80,26 +80,38 @@ pub(crate) fn values(description: &Description, settings: &Settings) -> Result<V
     description.settings.iter().map(value).collect::<Result<_, _>>().map(Value::Object)
 }
 
-/// Where the API is.
-pub(crate) fn base(
+/// Where the API is, and those operations that are elsewhere. An address that the source gives
+/// stands for all of them.
+pub(crate) fn bases(
     description: &Description,
     settings: &Settings,
     values: &Arc<Value>,
-) -> Result<Url, ConfigError> {
-    let address = |what: &str| ConfigError::Address { what: what.to_owned() };
-    let text = match &settings.base_url {
-        Some(text) => text.clone(),
-        None => {
-            fill(&description.base_url, values).map_err(|what| ConfigError::Address { what })?
-        }
+) -> Result<(Url, BTreeMap<String, Url>), ConfigError> {
+    if let Some(text) = &settings.base_url {
+        return Ok((address(text)?, BTreeMap::new()));
+    }
+    let filled = |template| {
+        let text = fill(template, values).map_err(|what| ConfigError::Address { what })?;
+        address(&text)
     };
-    let url = Url::parse(&text).map_err(|_| address("the base URL is no address"))?;
+    let mut bases = BTreeMap::new();
+    for (name, operation) in &description.operations {
+        if let Some(template) = &operation.base_url {
+            bases.insert(name.clone(), filled(template)?);
+        }
+    }
+    Ok((filled(&description.base_url)?, bases))
+}
+
+fn address(text: &str) -> Result<Url, ConfigError> {
+    let wrong = |what: &str| ConfigError::Address { what: what.to_owned() };
+    let url = Url::parse(text).map_err(|_| wrong("the base URL is no address"))?;
     let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
     if !plain || url.password().is_some() {
-        return Err(address("the base URL is more than scheme, host and path"));
+        return Err(wrong("the base URL is more than scheme, host and path"));
     }
     if !safe(&url) {
-        return Err(address("the base URL is not https: secrets would go over it"));
+        return Err(wrong("the base URL is not https: secrets would go over it"));
     }
     Ok(url)
 }
@@ -125,7 +137,7 @@ pub(crate) fn fill(template: &Template, values: &Arc<Value>) -> Result<String, S
     let outcome = on_large_stack(move || {
         let mut scope = Scope::new();
         scope.set("settings", &values);
-        filled.fill(&scope, |text| Some(text.to_owned()))
+        filled.fill(&scope, |text, _| Some(text.to_owned()))
     });
     let failed = || format!("`{}` cannot be filled in", template.source());
     outcome.map_err(|_| failed())?.map_err(|_| failed())

@@ -182,6 +182,9 @@ pub enum Means {
 pub struct Operation {
     #[serde(default)]
     pub method: Method,
+    /// Where it is, when not at the description's base URL.
+    #[serde(default)]
+    pub base_url: Option<Template>,
     /// Below the base URL. Outcomes of expressions are escaped as one segment each.
     pub path: Template,
     #[serde(default)]
@@ -208,7 +211,8 @@ pub struct Operation {
     /// malformed.
     #[serde(default)]
     pub required: Vec<String>,
-    /// Paths in each item that may be missing; expressions then see `null`. Everything that is
+    /// Paths in each item that may be missing; expressions then see `null`. `owners[].id` is a
+    /// field of the items of a list, which may be missing as a whole. Everything that is
     /// in neither list is dropped by the parser.
     #[serde(default)]
     pub optional: Vec<String>,
@@ -279,11 +283,23 @@ pub struct ScopeOf {
     pub records: Vec<RecordOf>,
 }
 
+impl ScopeOf {
+    /// The operations of its steps, in order.
+    pub fn calls(&self) -> impl Iterator<Item = &str> {
+        self.steps.iter().filter_map(|step| step.operation.as_deref())
+    }
+}
+
 /// One level of a loop.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Step {
-    pub operation: String,
+    /// The list that is read; or `list`.
+    #[serde(default)]
+    pub operation: Option<String>,
+    /// A list within an item of a step before: nothing is called for it.
+    #[serde(default)]
+    pub list: Option<Expr>,
     /// The variable that holds each item.
     #[serde(rename = "as")]
     pub item: String,

@@ -23,7 +23,7 @@ mod functions;
 mod guard;
 mod template;
 
-pub use self::template::Template;
+pub use self::template::{Span, Template};
 
 /// Enough for a thousand bytes of any shape that [`guard`] lets through, several times over. It
 /// is address space: pages are taken as they are touched.

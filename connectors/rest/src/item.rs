@@ -3,18 +3,18 @@
 use serde_json::{Map, Value};
 
 use crate::describe::Operation;
-use crate::shape::EACH;
+use crate::shape::{EACH, bare, steps};
 
 /// Checks what must be there and writes `null` for what may be missing, so that expressions can
 /// ask for either. `Err` is the path of what is missing.
 pub fn complete(operation: &Operation, mut item: Value) -> Result<Value, String> {
     for path in &operation.required {
-        if !is_there(&item, path) {
+        if !is_there(&item, &steps(path)) {
             return Err(path.clone());
         }
     }
     for path in &operation.optional {
-        fill(&mut item, &path.split('.').collect::<Vec<_>>());
+        fill(&mut item, &steps(path));
     }
     Ok(item)
 }
@@ -22,37 +22,36 @@ pub fn complete(operation: &Operation, mut item: Value) -> Result<Value, String>
 /// The value at a dotted path of an answer.
 #[must_use]
 pub fn at<'a>(answer: &'a Value, path: &str) -> Option<&'a Value> {
-    path.split('.').filter(|step| !step.is_empty()).try_fold(answer, |value, step| value.get(step))
+    steps(path).iter().try_fold(answer, |value, step| value.get(bare(step)))
 }
 
-fn is_there(value: &Value, path: &str) -> bool {
-    let (step, rest) = path.split_once('.').map_or((path, None), |(step, rest)| (step, Some(rest)));
-    let holds = |value: &Value| match rest {
-        Some(rest) => is_there(value, rest),
-        None => !value.is_null(),
-    };
+fn is_there(value: &Value, path: &[String]) -> bool {
+    let Some((step, rest)) = path.split_first() else { return !value.is_null() };
     match value {
         // In a list, each must have it.
         Value::Array(items) => items.iter().all(|item| is_there(item, path)),
-        Value::Object(fields) if step == EACH => fields.values().all(holds),
-        Value::Object(fields) => fields.get(step).is_some_and(holds),
+        Value::Object(fields) if step == EACH => fields.values().all(|field| is_there(field, rest)),
+        Value::Object(fields) => fields
+            .get(bare(step))
+            .is_some_and(|field| (bare(step) == step || field.is_array()) && is_there(field, rest)),
         _ => false,
     }
 }
 
-fn fill(value: &mut Value, path: &[&str]) {
+fn fill(value: &mut Value, path: &[String]) {
     let Some((step, rest)) = path.split_first() else { return };
     if value.is_null() {
         *value = Value::Object(Map::new());
     }
     match value {
         Value::Array(items) => items.iter_mut().for_each(|item| fill(item, path)),
-        Value::Object(fields) if *step == EACH => {
+        Value::Object(fields) if step == EACH => {
             fields.values_mut().for_each(|field| fill(field, rest));
         }
         Value::Object(fields) => {
-            let field = fields.entry(*step).or_insert(Value::Null);
-            if !rest.is_empty() {
+            let field = fields.entry(bare(step)).or_insert(Value::Null);
+            // A list that is missing as a whole stays null.
+            if !rest.is_empty() && (bare(step) == step || field.is_array()) {
                 fill(field, rest);
             }
         }
@@ -64,10 +63,7 @@ fn fill(value: &mut Value, path: &[&str]) {
 pub fn items(operation: &Operation, mut answer: Value) -> Result<Vec<Value>, String> {
     use crate::describe::Answer;
     let path = operation.items.as_deref().unwrap_or_default();
-    let found = path
-        .split('.')
-        .filter(|step| !step.is_empty())
-        .try_fold(&mut answer, |v, step| v.get_mut(step));
+    let found = steps(path).iter().try_fold(&mut answer, |value, step| value.get_mut(bare(step)));
     let wrong = || if path.is_empty() { "the answer".to_owned() } else { path.to_owned() };
     let Some(found) = found.map(Value::take) else {
         let empty = operation.omits_empty && answer.is_object();
@@ -125,6 +121,21 @@ mod tests {
         check(json!({"id": 1, "owner": {"id": "o"}}), Err("keys.kid"));
         check(json!({"id": 1, "owner": {"id": "o"}, "keys": [{"kid": "k"}, {}]}), Err("keys.kid"));
         check(json!("text"), Err("id"));
+    }
+
+    #[test]
+    fn a_list_that_is_missing_stays_null() {
+        let op = operation("required: [\"keys[].kid\"]\noptional: [\"owners[].id\"]");
+        let check = |item: Value, expected: Result<Value, &str>| {
+            assert_eq!(complete(&op, item.clone()), expected.map_err(str::to_owned), "{item}");
+        };
+        check(json!({"keys": []}), Ok(json!({"keys": [], "owners": null})));
+        check(
+            json!({"keys": [{"kid": 1}], "owners": [{}]}),
+            Ok(json!({"keys": [{"kid": 1}], "owners": [{"id": null}]})),
+        );
+        check(json!({}), Err("keys[].kid"));
+        check(json!({"keys": {"kid": 1}}), Err("keys[].kid"));
     }
 
     #[test]

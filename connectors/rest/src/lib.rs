@@ -127,8 +127,8 @@ impl RestConnector {
     ) -> Result<Self, ConfigError> {
         let description = &described.description;
         let values = Arc::new(config::values(description, settings)?);
-        let base = config::base(description, settings, &values)?;
-        let client = Client::new(Arc::clone(description), base, values, with);
+        let bases = config::bases(description, settings, &values)?;
+        let client = Client::new(Arc::clone(description), bases, values, with);
         Ok(Self { manifest: described.manifest, client })
     }
 
@@ -165,7 +165,7 @@ async fn fill_id(
     let (description, now) = (Arc::clone(description), cx.now);
     let filled = evaluate(move || {
         let scope = map::scope(&variables, now);
-        description.place.id.fill(&scope, |text| Some(text.to_owned()))
+        description.place.id.fill(&scope, |text, _| Some(text.to_owned()))
     });
     let filled = filled.await.map_err(|error| unavailable("place", &error.to_string()))?;
     filled.map_err(|_| malformed("place", "place.id"))

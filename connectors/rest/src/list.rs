@@ -11,7 +11,7 @@ use url::Url;
 
 use crate::client::{Call, Client, malformed, unavailable};
 use crate::describe::{Operation, TokenIn};
-use crate::expr::{Template, evaluate};
+use crate::expr::{Span, Template, evaluate};
 use crate::item;
 use crate::map::{self, Variables};
 use crate::page::{self, Next, Page, Progress, Wrong};
@@ -41,7 +41,7 @@ impl<'a> List<'a> {
     ) -> Result<Self, ScanError> {
         let operation = client.description.operations.get(name);
         let operation = operation.ok_or_else(|| unavailable(name, "there is no such operation"))?;
-        let (description, base) = (Arc::clone(&client.description), client.base.clone());
+        let (description, base) = (Arc::clone(&client.description), client.base(name).clone());
         let (owned, now) = (name.to_owned(), cx.now);
         let built = evaluate(move || {
             let operation = description.operations.get(&owned)?;
@@ -150,7 +150,7 @@ fn with_query(mut url: Url, name: &str, value: &str) -> Url {
 /// Fills the templates of a request in. Runs on the thread for expressions.
 fn build(operation: &Operation, base: &Url, variables: &Variables, now: Timestamp) -> Option<Call> {
     let scope = map::scope(variables, now);
-    let plain = |text: &str| Some(text.to_owned());
+    let plain = |text: &str, _: Span| Some(text.to_owned());
     let path = operation.path.fill(&scope, segment).ok()?;
     let mut url = Url::parse(&format!("{}{path}", base.as_str().trim_end_matches('/'))).ok()?;
     if url.origin() != base.origin() {
@@ -176,8 +176,17 @@ fn build(operation: &Operation, base: &Url, variables: &Variables, now: Timestam
     Some(Call { url, body })
 }
 
-/// An outcome as one segment of a path, which cannot leave it.
-fn segment(text: &str) -> Option<String> {
-    let fits = !matches!(text, "" | "." | "..");
-    fits.then(|| utf8_percent_encode(text, SEGMENT).to_string())
+/// An outcome as what it is in a path, which cannot leave its place.
+fn segment(text: &str, span: Span) -> Option<String> {
+    let escaped = |text: &str| {
+        let fits = !matches!(text, "" | "." | "..");
+        fits.then(|| utf8_percent_encode(text, SEGMENT).to_string())
+    };
+    match span {
+        Span::Segment => escaped(text),
+        Span::Segments => {
+            let segments: Option<Vec<String>> = text.split('/').map(escaped).collect();
+            segments.map(|segments| segments.join("/"))
+        }
+    }
 }

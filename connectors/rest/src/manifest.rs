@@ -85,8 +85,7 @@ fn need(description: &Description, name: &str) -> Need {
     if description.place.operation.as_deref() == Some(name) {
         return Need::Access;
     }
-    let walks =
-        description.scopes.iter().filter(|scope| scope.steps.iter().any(|s| s.operation == name));
+    let walks = description.scopes.iter().filter(|scope| scope.calls().any(|call| call == name));
     let walks = words(walks.map(|scope| scope.name.as_str()));
     if !walks.is_empty() {
         return Need::Scopes(walks);

@@ -128,7 +128,7 @@ impl Mapping<'_> {
     }
 
     fn fill(&self, scope: &Scope, template: &Template, what: &str) -> Mapped<String> {
-        template.fill(scope, |text| Some(text.to_owned())).map_err(|_| self.misfit(what))
+        template.fill(scope, |text, _| Some(text.to_owned())).map_err(|_| self.misfit(what))
     }
 
     fn unread(&self, field: &str) -> bool {
@@ -385,9 +385,9 @@ impl Mapping<'_> {
 
     fn evidence(&self, seen: &mut Observation) {
         let described = self.job.description.scopes.get(self.job.scope);
-        let step = described.and_then(|scope| scope.steps.last());
+        let operation = described.and_then(|scope| scope.calls().last());
         seen.evidence = vec![Evidence {
-            operation: step.map(|step| step.operation.clone()).unwrap_or_default(),
+            operation: operation.unwrap_or_default().to_owned(),
             object: seen.native.clone(),
             at: self.job.now,
         }];

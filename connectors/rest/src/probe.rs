@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::client::Client;
 use crate::list::List;
 use crate::map::Variables;
-use crate::read::{settings, wanted, with};
+use crate::read::{nested, settings, wanted, with};
 
 /// What was learnt, one operation after the other.
 pub struct Probing<'a> {
@@ -37,10 +37,15 @@ impl<'a> Probing<'a> {
             let mut variables = Some(settings(self.client));
             for (depth, step) in scope.steps.iter().enumerate() {
                 let Some(above) = variables.take() else {
-                    self.not_tried(&step.operation);
+                    step.operation.iter().for_each(|operation| self.not_tried(operation));
                     continue;
                 };
-                let items = self.first(&step.operation, above.clone()).await;
+                let items = match &step.operation {
+                    Some(operation) => self.first(operation, above.clone()).await,
+                    None => nested(self.client, self.cx, (index, depth), above.clone())
+                        .await
+                        .unwrap_or_default(),
+                };
                 let items = with(&above, step, items);
                 let chosen = wanted(self.client, self.cx, (index, depth), items).await;
                 variables = chosen.unwrap_or_default().into_iter().next();

@@ -107,18 +107,22 @@ impl<'a, 'r> Reading<'a, 'r> {
         Box::pin(async move {
             let scope = self.scope;
             let Some(step) = scope.steps.get(depth) else { return Ok(()) };
-            let operation = self.client.description.operations.get(&step.operation);
+            let (client, cx) = (self.client, self.cx);
+            let Some(name) = &step.operation else {
+                let items = nested(client, cx, (self.index, depth), variables.clone()).await?;
+                return self.page(depth, &variables, items).await;
+            };
+            let operation = client.description.operations.get(name);
             if operation.is_some_and(|operation| operation.shared) {
-                let items = items(self.client, self.cx, &step.operation, variables.clone()).await?;
+                let items = items(client, cx, name, variables.clone()).await?;
                 return self.page(depth, &variables, items).await;
             }
-            let (client, cx) = (self.client, self.cx);
-            let mut list = List::open(client, cx, &step.operation, variables.clone()).await?;
+            let mut list = List::open(client, cx, name, variables.clone()).await?;
             let numbered = list.is_numbered();
             let mut rows = BTreeSet::new();
             while let Some(items) = list.next().await? {
                 if numbered && !items.iter().all(|item| rows.insert(fingerprint(item))) {
-                    return Err(changed(&step.operation));
+                    return Err(changed(name));
                 }
                 let items = items.into_iter().map(Arc::new).collect();
                 self.page(depth, &variables, items).await?;
@@ -149,8 +153,8 @@ impl<'a, 'r> Reading<'a, 'r> {
         }
         let mapped = evaluate(move || jobs.iter().map(map::records).collect::<Result<Vec<_>, _>>());
         let mapped =
-            mapped.await.map_err(|error| unavailable(&step.operation, &error.to_string()))?;
-        let mapped = mapped.map_err(|misfit| malformed(&step.operation, &misfit.0))?;
+            mapped.await.map_err(|error| unavailable(name_of(scope, depth), &error.to_string()))?;
+        let mapped = mapped.map_err(|misfit| malformed(name_of(scope, depth), &misfit.0))?;
         mapped.into_iter().flatten().try_for_each(|record| self.record(record))
     }
 
@@ -241,7 +245,7 @@ impl<'a, 'r> Reading<'a, 'r> {
             // The same record under two parents, or a page that was served twice.
             Some(before) if before == print => {}
             Some(_) => {
-                let operation = self.scope.steps.last().map(|step| step.operation.as_str());
+                let operation = self.scope.calls().last();
                 let path = format!("{}.key: two items have the same", record.kind);
                 return Err(malformed(operation.unwrap_or_default(), &path));
             }
@@ -284,6 +288,34 @@ pub fn with(variables: &Variables, step: &Step, items: Vec<Arc<Value>>) -> Vec<V
     items.into_iter().map(add).collect()
 }
 
+/// The call that the items of a step come from.
+fn name_of(scope: &ScopeOf, depth: usize) -> &str {
+    let steps = scope.steps.get(..=depth).unwrap_or_default();
+    steps.iter().rev().find_map(|step| step.operation.as_deref()).unwrap_or_default()
+}
+
+/// The items of a list within an item.
+pub async fn nested(
+    client: &Client,
+    cx: &ScanContext,
+    (index, depth): (usize, usize),
+    variables: Variables,
+) -> Result<Vec<Arc<Value>>, ScanError> {
+    let Some(scope) = client.description.scopes.get(index) else { return Ok(Vec::new()) };
+    let name = name_of(scope, depth);
+    let (description, now) = (Arc::clone(&client.description), cx.now);
+    let found = evaluate(move || {
+        let list = description.scopes.get(index)?.steps.get(depth)?.list.as_ref()?;
+        match list.run(&map::scope(&variables, now)).ok()? {
+            Value::Array(items) => Some(items),
+            _ => None,
+        }
+    });
+    let found = found.await.map_err(|error| unavailable(name, &error.to_string()))?;
+    let found = found.ok_or_else(|| malformed(name, "a list within an item"))?;
+    Ok(found.into_iter().map(Arc::new).collect())
+}
+
 /// Those items of a step that go on.
 pub async fn wanted(
     client: &Client,
@@ -291,8 +323,10 @@ pub async fn wanted(
     (index, depth): (usize, usize),
     items: Vec<Variables>,
 ) -> Result<Vec<Variables>, ScanError> {
-    let step = client.description.scopes.get(index).and_then(|scope| scope.steps.get(depth));
-    let Some(step) = step.filter(|step| step.when.is_some()) else { return Ok(items) };
+    let Some(scope) = client.description.scopes.get(index) else { return Ok(items) };
+    let step = scope.steps.get(depth).filter(|step| step.when.is_some());
+    let Some(step) = step else { return Ok(items) };
+    let name = name_of(scope, depth);
     let (description, now) = (Arc::clone(&client.description), cx.now);
     let chosen = evaluate(move || {
         let step = description.scopes.get(index)?.steps.get(depth)?;
@@ -304,8 +338,8 @@ pub async fn wanted(
         }
         Some(chosen)
     });
-    let chosen = chosen.await.map_err(|error| unavailable(&step.operation, &error.to_string()))?;
-    chosen.ok_or_else(|| malformed(&step.operation, &format!("{}: when", step.item)))
+    let chosen = chosen.await.map_err(|error| unavailable(name, &error.to_string()))?;
+    chosen.ok_or_else(|| malformed(name, &format!("{}: when", step.item)))
 }
 
 fn fingerprint(value: &impl serde::Serialize) -> u64 {

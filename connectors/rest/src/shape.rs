@@ -30,6 +30,30 @@ struct Node {
 /// Stands in a path for every entry of an object.
 pub const EACH: &str = "*";
 
+/// The name in a step: `owners` of `owners[]`, which is a list that may be missing as a whole.
+#[must_use]
+pub fn bare(step: &str) -> &str {
+    step.strip_suffix("[]").unwrap_or(step)
+}
+
+/// The steps of a dotted path; `\\.` is a dot in a name. An empty path has none.
+#[must_use]
+pub fn steps(path: &str) -> Vec<String> {
+    let mut steps = Vec::new();
+    let mut step = String::new();
+    let mut chars = path.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' if chars.peek() == Some(&'.') => step.extend(chars.next()),
+            '.' => steps.push(std::mem::take(&mut step)),
+            _ => step.push(c),
+        }
+    }
+    steps.push(step);
+    steps.retain(|step| !step.is_empty());
+    steps
+}
+
 impl Shape {
     #[must_use]
     pub fn new(deny: &[String]) -> Self {
@@ -47,10 +71,9 @@ impl Shape {
     }
 
     fn node(&mut self, path: &str) -> &mut Node {
-        let steps = path.split('.').filter(|step| !step.is_empty());
-        steps.fold(&mut self.root, |node, step| match step {
+        steps(path).into_iter().fold(&mut self.root, |node, step| match step.as_str() {
             EACH => &mut **node.any.get_or_insert_default(),
-            name => node.fields.entry(name.to_owned()).or_default(),
+            _ => node.fields.entry(bare(&step).to_owned()).or_default(),
         })
     }
 
@@ -163,6 +186,11 @@ mod tests {
             &["data.id", "data.owner", "next"],
             text,
             Some(json!({"data": [{"id": "a", "owner": {"id": 1}}, {"id": "b"}], "next": null})),
+        );
+        check(
+            &["@odata\\.next"],
+            r#"{"@odata.next":1,"@odata":{"next":2}}"#,
+            Some(json!({"@odata.next": 1})),
         );
         check(&["data.more"], text, Some(json!({"data": [{}, {"more": [{}]}]})));
         check(&["data.client_secret"], text, Some(json!({"data": [{}, {}]})));

@@ -9,6 +9,7 @@ use super::{
     Answer, Description, LinkOf, Operation, Paging, RecordOf, ScopeOf, TargetOf, UsageCase,
 };
 use crate::expr::{Expr, Template};
+use crate::shape::{bare, steps};
 
 type Checked = Result<(), LoadError>;
 
@@ -82,12 +83,12 @@ fn check_operation(description: &Description, name: &str, operation: &Operation)
     let fields = operation.required.iter().chain(&operation.optional);
     for path in fields.clone().chain(&operation.items) {
         if let Some(denied) =
-            path.split('.').find(|part| description.deny.iter().any(|d| d == part))
+            steps(path).into_iter().find(|part| description.deny.iter().any(|d| d == bare(part)))
         {
             let problem = format!("`{path}` is asked for, and `{denied}` is denied");
             return fail(&at, &problem, "leave it out of one of the two lists");
         }
-        if path.split('.').any(str::is_empty) {
+        if path.starts_with('.') || path.ends_with('.') || path.contains("..") {
             return fail(&at, &format!("`{path}` is no path"), "write it as `a.b`");
         }
     }
@@ -112,8 +113,17 @@ fn check_scope(description: &Description, scope: &ScopeOf) -> Checked {
     let mut seen: Vec<&str> = GIVEN.to_vec();
     for step in &scope.steps {
         let at = format!("{at}.steps.{}", step.item);
-        known_operation(description, &at, &step.operation)?;
-        request(description, &at, &step.operation, &seen)?;
+        match (&step.operation, &step.list) {
+            (Some(operation), None) => {
+                known_operation(description, &at, operation)?;
+                request(description, &at, operation, &seen)?;
+            }
+            (None, Some(list)) if seen.len() > GIVEN.len() => expression(list, &at, &seen)?,
+            _ => {
+                let remedy = "give `operation`, or a `list` within an item of the step before";
+                return fail(&at, "a step is a call or a list", remedy);
+            }
+        }
         new_variable(&at, &step.item, &seen)?;
         seen.push(&step.item);
         optional(step.when.as_ref(), &format!("{at}.when"), &seen)?;
@@ -131,8 +141,8 @@ fn check_scope(description: &Description, scope: &ScopeOf) -> Checked {
         request(description, &at, &enrich.operation, &seen)?;
         optional(enrich.when.as_ref(), &format!("{at}.when"), &seen)?;
         enriched(&at, &enrich.fields)?;
-        if let Some(paid) = scope.steps.iter().find(|step| step.operation == enrich.operation) {
-            let problem = format!("{} is a step and an enrichment", paid.operation);
+        if scope.calls().any(|operation| operation == enrich.operation) {
+            let problem = format!("{} is a step and an enrichment", enrich.operation);
             return fail(&at, &problem, "it is one or the other");
         }
     }
@@ -268,7 +278,7 @@ fn all_used(description: &Description) -> Checked {
         .scopes
         .iter()
         .flat_map(|scope| {
-            let steps = scope.steps.iter().map(|step| step.operation.as_str());
+            let steps = scope.calls();
             let lookups = scope.lookups.iter().map(|lookup| lookup.operation.as_str());
             steps.chain(lookups).chain(scope.enrich.iter().map(|e| e.operation.as_str()))
         })

@@ -1,4 +1,5 @@
-//! Text with expressions in it: `/v1/projects/${project.id}/keys`.
+//! Text with expressions in it: `/v1/projects/${project.id}/keys`. In a path, an outcome is one
+//! segment; `${+pool.name}` stands for several, as in RFC 6570.
 
 use std::borrow::Cow;
 
@@ -18,7 +19,14 @@ pub struct Template {
 #[derive(Clone, Debug)]
 enum Part {
     Text(String),
-    Expr(Expr),
+    Expr(Expr, Span),
+}
+
+/// How much of a path an outcome is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Span {
+    Segment,
+    Segments,
 }
 
 impl Template {
@@ -37,7 +45,11 @@ impl Template {
             if !text.is_empty() {
                 parts.push(Part::Text(text.to_owned()));
             }
-            parts.push(Part::Expr(Expr::compile(expression)?));
+            let (span, expression) = match expression.strip_prefix('+') {
+                Some(expression) => (Span::Segments, expression),
+                None => (Span::Segment, expression),
+            };
+            parts.push(Part::Expr(Expr::compile(expression)?, span));
             rest = tail;
         }
         if !rest.is_empty() {
@@ -55,7 +67,7 @@ impl Template {
     pub fn variables(&self) -> Vec<String> {
         let of = |part: &Part| match part {
             Part::Text(_) => Vec::new(),
-            Part::Expr(expr) => expr.variables().to_vec(),
+            Part::Expr(expr, _) => expr.variables().to_vec(),
         };
         self.parts.iter().flat_map(of).collect()
     }
@@ -64,20 +76,20 @@ impl Template {
     pub(crate) fn fill(
         &self,
         scope: &Scope,
-        escape: fn(&str) -> Option<String>,
+        escape: fn(&str, Span) -> Option<String>,
     ) -> Result<String, EvalError> {
         let mut text = String::new();
         for part in &self.parts {
             match part {
                 Part::Text(fixed) => text.push_str(fixed),
-                Part::Expr(expr) => {
+                Part::Expr(expr, span) => {
                     let outcome = match expr.run(scope)? {
                         Value::String(outcome) => outcome,
                         Value::Number(outcome) => outcome.to_string(),
                         Value::Bool(outcome) => outcome.to_string(),
                         _ => return Err(EvalError::Failed("the outcome is not a text")),
                     };
-                    let escaped = escape(&outcome);
+                    let escaped = escape(&outcome, *span);
                     text.push_str(&escaped.ok_or(EvalError::Failed("the outcome does not fit"))?);
                 }
             }

@@ -110,12 +110,15 @@ fn what_is_too_much_is_said_with_a_remedy() {
 
 #[tokio::test]
 async fn templates_are_filled_in_and_escaped() {
-    let template = Template::compile("/v1/${app.id}/x${app.n}").unwrap();
+    let template = Template::compile("/v1/${app.id}/${+app.id}/x${app.n}").unwrap();
     let filled = evaluate(move || {
         let mut scope = Scope::new();
         scope.set("app", &json!({"id": "a/b", "n": 7}));
-        template.fill(&scope, |text| Some(text.replace('/', "%2F")))
+        template.fill(&scope, |text, span| match span {
+            Span::Segment => Some(text.replace('/', "%2F")),
+            Span::Segments => Some(text.to_owned()),
+        })
     });
-    assert_eq!(filled.await.unwrap().unwrap(), "/v1/a%2Fb/x7");
+    assert_eq!(filled.await.unwrap().unwrap(), "/v1/a%2Fb/a/b/x7");
     assert!(Template::compile("/v1/${app.id").unwrap_err().contains("close it"));
 }

@@ -4,4 +4,6 @@
 
 mod catalog;
 mod conformance;
+mod loading;
+mod reading;
 mod server;

@@ -41,6 +41,8 @@ pub struct Script {
     pub most: Option<usize>,
     pub exchanges: u64,
     pub operations: Vec<String>,
+    /// Answers by path that are given instead: status, headers, body.
+    pub instead: BTreeMap<String, (u16, Vec<(&'static str, String)>, Value)>,
     /// What the clients must send.
     pub authorization: String,
 }
@@ -62,6 +64,12 @@ impl Server {
         Self { url, script }
     }
 
+    /// From now on answers a path so.
+    pub fn instead(&self, path: &str, status: u16, headers: &[(&'static str, &str)], body: Value) {
+        let headers = headers.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        self.script.lock().unwrap().instead.insert(path.to_owned(), (status, headers, body));
+    }
+
     pub fn list(&self, path: &str, operation: &str, style: Style, items: &[Value]) {
         let list = List { operation: operation.to_owned(), style, items: items.to_vec() };
         self.script.lock().unwrap().lists.insert(path.to_owned(), list);
@@ -81,6 +89,11 @@ async fn answer(
     script.exchanges += 1;
     let fault = script.fault.filter(|(_, from)| script.exchanges >= *from).map(|(fault, _)| fault);
     let list = script.lists.get(uri.path()).cloned();
+    if let Some((status, headers, body)) = script.instead.get(uri.path()) {
+        let reply = Response::builder().status(*status);
+        let reply = headers.iter().fold(reply, |reply, (name, value)| reply.header(*name, value));
+        return reply.body(Body::from(body.to_string())).unwrap();
+    }
     if let Some(list) = &list {
         script.operations.push(list.operation.clone());
     }

@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail by panicking")]
 #![allow(clippy::panic, reason = "tests fail by panicking")]
 
+mod auth;
 mod catalog;
 mod conformance;
 mod loading;
 mod reading;
 mod server;
+mod vendors;

@@ -3,15 +3,18 @@
 use crate::{Described, LoadError};
 
 /// Name and text.
-const ALL: [(&str, &str); 9] = [
+const ALL: [(&str, &str); 12] = [
     ("anthropic", include_str!("../catalog/anthropic.yaml")),
+    ("atlassian", include_str!("../catalog/atlassian.yaml")),
     ("datadog", include_str!("../catalog/datadog.yaml")),
     ("entra", include_str!("../catalog/entra.yaml")),
     ("gcp", include_str!("../catalog/gcp.yaml")),
     ("gitlab", include_str!("../catalog/gitlab.yaml")),
     ("okta", include_str!("../catalog/okta.yaml")),
     ("openai", include_str!("../catalog/openai.yaml")),
+    ("pagerduty", include_str!("../catalog/pagerduty.yaml")),
     ("slack", include_str!("../catalog/slack.yaml")),
+    ("snowflake", include_str!("../catalog/snowflake.yaml")),
     ("vault", include_str!("../catalog/vault.yaml")),
 ];
 

@@ -2,7 +2,8 @@
 //!
 //! A fixture is a JSON file with one exchange or a list of them:
 //! `{"request": "GET /v1/keys?limit=100", "status": 200, "headers": {}, "body": …}`. A request
-//! without a query answers every query that no other fixture names.
+//! without a query answers every query that no other fixture names; `asks` is a text that the
+//! body of a POST must contain.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -20,7 +21,7 @@ use url::Url;
 
 use crate::auth::{Authenticator, Filled};
 use crate::config::{Secrets, Settings};
-use crate::transport::{Answer, Broken, Request, Transport};
+use crate::transport::{Answer, Body, Broken, Request, Transport};
 use crate::{ConfigError, Described, RestConnector, Tuning};
 
 /// What a description made of fixtures.
@@ -114,6 +115,8 @@ fn offline(
 #[serde(deny_unknown_fields)]
 struct Fixture {
     request: String,
+    #[serde(default)]
+    asks: Option<String>,
     #[serde(default = "ok")]
     status: u16,
     #[serde(default)]
@@ -134,7 +137,7 @@ enum File {
 
 /// Answers by request.
 struct Fixtures {
-    answers: BTreeMap<String, Fixture>,
+    answers: BTreeMap<String, Vec<Fixture>>,
     asked: Mutex<BTreeSet<String>>,
 }
 
@@ -153,7 +156,7 @@ impl Fixtures {
             }
         }
         files.sort();
-        let mut answers = BTreeMap::new();
+        let mut answers = BTreeMap::<String, Vec<Fixture>>::new();
         for file in files {
             let text = std::fs::read_to_string(&file).map_err(|e| failed(&file, e.to_string()))?;
             let parsed: File = serde_json::from_str(&text).map_err(|e| {
@@ -167,9 +170,11 @@ impl Fixtures {
                 let Some(key) = described_key(&fixture.request) else {
                     return Err(failed(&file, "a request is `METHOD /path?query`".to_owned()));
                 };
-                if answers.insert(key, fixture).is_some() {
-                    return Err(failed(&file, "a request is answered twice".to_owned()));
+                let same = answers.entry(key).or_default();
+                if same.iter().any(|other| other.asks == fixture.asks) {
+                    return Err(failed(&file, format!("{} is answered twice", fixture.request)));
                 }
+                same.push(fixture);
             }
         }
         Ok(Self { answers, asked: Mutex::default() })
@@ -177,7 +182,19 @@ impl Fixtures {
 
     fn unasked(&self) -> Vec<String> {
         let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        self.answers.keys().filter(|key| !asked.contains(*key)).cloned().collect()
+        let all = self.answers.iter().flat_map(|(key, same)| same.iter().map(move |f| f.name(key)));
+        all.filter(|name| !asked.contains(name)).collect()
+    }
+}
+
+impl Fixture {
+    /// What tells it from others.
+    fn name(&self, key: &str) -> String {
+        self.asks.as_ref().map_or_else(|| key.to_owned(), |asks| format!("{key} asking {asks}"))
+    }
+
+    fn fits(&self, body: &str) -> bool {
+        self.asks.as_ref().is_none_or(|asks| body.contains(asks))
     }
 }
 
@@ -186,12 +203,17 @@ impl Transport for Fixtures {
     async fn exchange(&self, request: Request) -> Result<Answer, Broken> {
         let exact = key(request.method, &request.url);
         let any = format!("{} {}", request.method, request.url.path());
-        let (key, fixture) = self
-            .answers
-            .get_key_value(&exact)
-            .or_else(|| self.answers.get_key_value(&any))
-            .ok_or(Broken::NoFixture)?;
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone());
+        let body = match &request.body {
+            Some(Body::Json(body)) => body.to_string(),
+            _ => String::new(),
+        };
+        let found = [exact, any].into_iter().find_map(|key| {
+            let fixture = self.answers.get(&key)?.iter().find(|fixture| fixture.fits(&body))?;
+            Some((key, fixture))
+        });
+        let (key, fixture) = found.ok_or(Broken::NoFixture)?;
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.insert(fixture.name(&key));
         let lower = |(name, value): (&String, &String)| (name.to_ascii_lowercase(), value.clone());
         Ok(Answer {
             status: fixture.status,

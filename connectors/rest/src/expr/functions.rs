@@ -3,17 +3,18 @@
 
 use std::sync::Arc;
 
-use cel::{Context, ExecutionError};
+use cel::{Context, ExecutionError, Value};
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 
 type Text = Arc<String>;
 type Outcome<T> = Result<T, ExecutionError>;
 
 /// What a description can call, as its reference says it.
-pub const FUNCTIONS: [(&str, &str); 6] = [
+pub const FUNCTIONS: [(&str, &str); 7] = [
     ("after(a, b)", "whether the time `a` is later than the time `b`"),
     ("epoch(seconds)", "the time so many seconds after 1970"),
     ("epoch_ms(milliseconds)", "the time so many milliseconds after 1970"),
+    ("indices(list)", "0, 1, 2 … for each item of a list"),
     ("minus(time, duration)", "an earlier time; durations as in ISO 8601, e.g. `P30D`"),
     ("near(a, b, duration)", "whether two times are no further apart than that"),
     ("plus(time, duration)", "a later time"),
@@ -25,6 +26,7 @@ pub fn add(context: &mut Context<'_, '_>) {
         context.add_function("after", after),
         context.add_function("epoch", epoch),
         context.add_function("epoch_ms", epoch_ms),
+        context.add_function("indices", indices),
         context.add_function("minus", minus),
         context.add_function("near", near),
         context.add_function("plus", plus),
@@ -59,6 +61,10 @@ fn epoch(seconds: i64) -> Outcome<Text> {
 fn epoch_ms(milliseconds: i64) -> Outcome<Text> {
     let at = Timestamp::from_millisecond(milliseconds).map_err(|_| refused("epoch_ms"))?;
     Ok(Arc::new(at.to_string()))
+}
+
+fn indices(list: Arc<Vec<Value>>) -> Arc<Vec<Value>> {
+    Arc::new((0_i64..).zip(list.iter()).map(|(n, _)| Value::Int(n)).collect())
 }
 
 fn minus(at: Text, by: Text) -> Outcome<Text> {

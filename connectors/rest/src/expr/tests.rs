@@ -34,6 +34,7 @@ async fn expressions_read_answers_and_reckon_with_times() {
         ("epoch_ms(1700000000000)", json!("2023-11-14T22:13:20Z")),
         ("after('2026-01-02T00:00:00Z', '2026-01-01T23:00:00-02:00')", json!(false)),
         ("near('2026-01-01T00:00:00Z', '2026-01-01T00:00:59Z', 'PT1M')", json!(true)),
+        ("indices(token.scopes)", json!([0, 1])),
         ("'x' + string(token.n)", json!("x3")),
         ("token.window.matches('^P[0-9]+D$')", json!(true)),
     ] {

@@ -34,6 +34,9 @@ pub struct List {
     pub items: Vec<Value>,
 }
 
+/// Status, headers and body.
+type Instead = (u16, Vec<(&'static str, String)>, Value);
+
 #[derive(Debug, Default)]
 pub struct Script {
     pub lists: BTreeMap<String, List>,
@@ -42,7 +45,7 @@ pub struct Script {
     pub exchanges: u64,
     pub operations: Vec<String>,
     /// Answers by path that are given instead: status, headers, body.
-    pub instead: BTreeMap<String, (u16, Vec<(&'static str, String)>, Value)>,
+    pub instead: BTreeMap<String, Instead>,
     /// What the clients must send.
     pub authorization: String,
 }

@@ -30,6 +30,8 @@ pub struct Tuning {
     pub longest_wait: Duration,
     /// For one scope.
     pub deadline: Duration,
+    /// Between the starts of two calls; none = as the description says.
+    pub spacing: Option<Duration>,
 }
 
 impl Default for Tuning {
@@ -41,6 +43,7 @@ impl Default for Tuning {
             deadline: Duration::from_secs(
                 headcount_sdk::contract::SCOPE_DEADLINE.as_secs().unsigned_abs(),
             ),
+            spacing: None,
         }
     }
 }
@@ -104,9 +107,10 @@ impl Client {
         settings: Arc<Value>,
         (auth, transport, tuning): (Authenticator, Arc<dyn Transport>, Tuning),
     ) -> Self {
+        let described = Duration::from_millis(description.limits.spacing_ms);
         let limits = Limits {
             concurrency: description.limits.concurrency,
-            spacing: Duration::from_millis(description.limits.spacing_ms),
+            spacing: tuning.spacing.unwrap_or(described),
         };
         let shapes = description.operations.iter();
         let shapes = shapes.map(|(name, op)| (name.clone(), shapes_of(&description, op))).collect();

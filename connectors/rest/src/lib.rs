@@ -39,7 +39,7 @@ pub use self::config::{ConfigError, Secrets, Settings};
 pub use self::describe::{Description, LoadError};
 use self::expr::evaluate;
 use self::map::Variables;
-pub use self::rehearse::{Rehearsal, RehearsalError, Rehearsed, rehearse};
+pub use self::rehearse::{Fixtures, Rehearsal, RehearsalError, Rehearsed, offline, rehearse};
 pub use self::transport::{Answer, Broken, Http, Request, Transport};
 
 /// A description and the manifest it makes.

@@ -95,7 +95,12 @@ pub async fn rehearse(
     Ok(Rehearsal { scopes, unasked: fixtures.unasked() })
 }
 
-fn offline(
+/// A connector over any transport, with the settings of a rehearsal: for tests that spoil it.
+///
+/// # Errors
+///
+/// When the description's own examples do not fit it.
+pub fn offline(
     described: &Described,
     transport: Arc<dyn Transport>,
 ) -> Result<RestConnector, ConfigError> {
@@ -105,7 +110,12 @@ fn offline(
     };
     let values = description.settings.iter().map(value).collect();
     let settings = Settings { values, ..Settings::default() };
-    let tuning = Tuning { attempts: 1, pause: Duration::ZERO, ..Tuning::default() };
+    let tuning = Tuning {
+        attempts: 1,
+        longest_wait: Duration::ZERO,
+        spacing: Some(Duration::ZERO),
+        ..Tuning::default()
+    };
     let nobody: Arc<dyn Secrets> = Arc::new(BTreeMap::new());
     let auth = Authenticator::new(Filled::Headers(Vec::new()), nobody);
     RestConnector::assemble(described, &settings, (auth, transport, tuning))
@@ -136,13 +146,18 @@ enum File {
 }
 
 /// Answers by request.
-struct Fixtures {
+pub struct Fixtures {
     answers: BTreeMap<String, Vec<Fixture>>,
     asked: Mutex<BTreeSet<String>>,
 }
 
 impl Fixtures {
-    fn read(folder: &Path) -> Result<Self, RehearsalError> {
+    /// Reads every fixture in a folder.
+    ///
+    /// # Errors
+    ///
+    /// Which file cannot be read, and why.
+    pub fn read(folder: &Path) -> Result<Self, RehearsalError> {
         let failed = |file: &Path, problem: String| RehearsalError::Fixture {
             file: file.display().to_string(),
             problem,
@@ -180,7 +195,9 @@ impl Fixtures {
         Ok(Self { answers, asked: Mutex::default() })
     }
 
-    fn unasked(&self) -> Vec<String> {
+    /// Those that nothing asked for yet.
+    #[must_use]
+    pub fn unasked(&self) -> Vec<String> {
         let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         let all = self.answers.iter().flat_map(|(key, same)| same.iter().map(move |f| f.name(key)));
         all.filter(|name| !asked.contains(name)).collect()

@@ -29,6 +29,7 @@ pub fn tuning() -> Tuning {
         pause: Duration::from_millis(1),
         longest_wait: Duration::from_millis(5),
         deadline: Duration::from_secs(30),
+        spacing: None,
     }
 }
 

@@ -11,10 +11,41 @@ use super::{
 use crate::expr::{Expr, Template};
 use crate::shape::{bare, steps};
 
+mod depends;
+
 type Checked = Result<(), LoadError>;
 
 /// Variables that every expression sees.
 const GIVEN: [&str; 2] = ["settings", "now"];
+/// Kinds of coded connectors that rules treat in a way of their own, and ask for attributes that
+/// only those have.
+const RESERVED: [&str; 25] = [
+    "access-key",
+    "actions-secret",
+    "agents-secret",
+    "app-installation",
+    "app-user-token",
+    "certificate-request",
+    "classic-token",
+    "codespaces-secret",
+    "dependabot-secret",
+    "environment",
+    "fine-grained-token",
+    "fine-grained-token-request",
+    "oauth-token",
+    "oidc-provider",
+    "pod-certificate-request",
+    "pull-secret",
+    "repository",
+    "root-user",
+    "runner-group",
+    "saml-provider",
+    "self-hosted-runner",
+    "service-account",
+    "service-account-token",
+    "webhook",
+    "workload",
+];
 /// Fields that an enrichment may leave unread, beside `attributes.NAME`.
 const FIELDS: [&str; 8] = [
     "expiry",
@@ -60,7 +91,28 @@ pub fn check(description: &Description) -> Checked {
             }
         }
     }
+    known_kinds(description, &classes.into_keys().map(String::as_str).collect())?;
     all_used(description)
+}
+
+/// Parents and links must lead to kinds that there are.
+fn known_kinds(description: &Description, kinds: &BTreeSet<&str>) -> Checked {
+    for scope in &description.scopes {
+        for record in &scope.records {
+            let linked = record.links.iter().filter_map(|link| match &link.to {
+                TargetOf::Record(record) => Some(record),
+                _ => None,
+            });
+            let mut references = record.parent.iter().chain(linked);
+            if let Some(strange) = references.find(|to| !kinds.contains(to.kind.as_str())) {
+                let at = format!("scopes.{}.records.{}", scope.name, record.kind);
+                let known = kinds.iter().copied().collect::<Vec<_>>().join(", ");
+                let problem = format!("there is no kind {}", strange.kind);
+                return fail(&at, &problem, &format!("known are: {known}"));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn place(description: &Description) -> Checked {
@@ -156,6 +208,10 @@ fn check_scope(description: &Description, scope: &ScopeOf) -> Checked {
 fn check_record(scope: &ScopeOf, record: &RecordOf, at: &str, seen: &[&str]) -> Checked {
     let at = &format!("{at}.records.{}", record.kind);
     kebab(at, &record.kind)?;
+    if RESERVED.contains(&record.kind.as_str()) {
+        let problem = format!("rules know {} from another system", record.kind);
+        return fail(at, &problem, "begin the kind with the vendor's name");
+    }
     let mut seen = seen.to_vec();
     for (name, with) in &record.with {
         if !scope.lookups.iter().any(|lookup| lookup.table == with.lookup) {
@@ -181,6 +237,7 @@ fn check_record(scope: &ScopeOf, record: &RecordOf, at: &str, seen: &[&str]) -> 
         optional(owner.standing.as_ref(), &format!("{at}.owners"), seen)?;
     }
     record.links.iter().try_for_each(|link| check_link(link, at, seen))?;
+    depends::check(scope, record, at)?;
     let person = record.nature.as_ref().is_some_and(|nature| nature.kind == NatureKind::Person);
     if record.class == Class::Principal && !person || person && record.class != Class::Principal {
         return fail(at, "class and nature disagree", "people are of class `principal`");

@@ -1,5 +1,6 @@
 //! Every description of the catalogue: it loads, reads its fixtures whole, and keeps no secret.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -8,8 +9,11 @@ use headcount_rest::{
     Answer, Broken, Described, Fixtures, Rehearsal, Request, Transport, catalog, offline, rehearse,
 };
 use headcount_sdk::Connector;
-use headcount_sdk::testkit::{Bench, Fault, laws};
+use headcount_sdk::manifest::Need;
+use headcount_sdk::model::Observation;
+use headcount_sdk::testkit::{Bench, Fault, laws, scan};
 use jiff::Timestamp;
+use serde_json::Value;
 
 fn folder(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("catalog").join(name).join("fixtures")
@@ -55,6 +59,8 @@ async fn what_could_be_a_secret_appears_nowhere() {
 /// Fixtures that are spoiled from some exchange on.
 struct Spoiled {
     fixtures: Fixtures,
+    /// Only the one exchange, and those after it are right again.
+    once: bool,
     state: Mutex<(Option<(Fault, u64)>, u64)>,
 }
 
@@ -64,7 +70,8 @@ impl Transport for Spoiled {
         let fault = {
             let mut state = self.state.lock().unwrap();
             state.1 += 1;
-            state.0.filter(|(_, from)| state.1 >= *from).map(|(fault, _)| fault)
+            let struck = |at: u64| state.1 == at || state.1 > at && !self.once;
+            state.0.filter(|(_, from)| struck(*from)).map(|(fault, _)| fault)
         };
         let mut answer = self.fixtures.exchange(request).await?;
         let spoil = |status: u16, body: &str| Answer {
@@ -92,9 +99,9 @@ struct Offline {
     spoiled: Arc<Spoiled>,
 }
 
-fn bench(name: &str) -> Offline {
+fn bench(name: &str, once: bool) -> Offline {
     let fixtures = Fixtures::read(&folder(name)).unwrap();
-    let spoiled = Spoiled { fixtures, state: Mutex::default() };
+    let spoiled = Spoiled { fixtures, once, state: Mutex::default() };
     let described = catalog::load(name).unwrap().unwrap();
     Offline { described, spoiled: Arc::new(spoiled) }
 }
@@ -131,10 +138,67 @@ impl Bench for Offline {
 #[tokio::test]
 async fn every_description_is_a_connector_like_any_other() {
     for name in catalog::names() {
-        let bench = bench(name);
+        let bench = bench(name, false);
         laws::an_undisturbed_scan_is_complete_and_declared(&bench).await;
         laws::scans_repeat_themselves(&bench).await;
         laws::no_fault_makes_a_record_disappear(&bench).await;
+    }
+}
+
+/// A record without what it names as unread.
+fn claimed(record: &Observation, unread: &BTreeMap<String, String>) -> Value {
+    let mut claimed = serde_json::to_value(record).unwrap();
+    let fields = claimed.as_object_mut().unwrap();
+    fields.remove("unread");
+    fields.remove("evidence");
+    for field in unread.keys() {
+        match field.split_once('.') {
+            Some((of, name)) => drop(fields[of].as_object_mut().map(|of| of.remove(name))),
+            None if field == "owner_standing" => drop(fields.remove("owner_evidence")),
+            None => drop(fields.remove(field)),
+        }
+    }
+    claimed
+}
+
+/// A call that fails between others that work: what is complete lacks nothing, and claims
+/// nothing that it did not read.
+#[tokio::test]
+async fn a_single_failure_is_never_hidden() {
+    for name in catalog::names() {
+        let bench = bench(name, true);
+        let connector = bench.connector().await;
+        let cache = || Arc::new(headcount_sdk::contract::MemoryCache::default());
+        bench.spoil(None);
+        let truth = scan(&bench, &*connector, cache(), "truth").await;
+        let calls = bench.exchanges();
+        let mut degraded = 0;
+        for (at, fault) in (1..=calls).flat_map(|at| Fault::ALL.map(|fault| (at, fault))) {
+            bench.spoil(Some((fault, at)));
+            let scanned = scan(&bench, &*connector, cache(), "spoiled").await;
+            let mut noticed = scanned.refused.is_some();
+            for (scope, reading) in &scanned.scopes {
+                let Ok(complete) = &reading.outcome else {
+                    noticed = true;
+                    continue;
+                };
+                degraded += complete.degradations().len();
+                noticed |= !complete.degradations().is_empty();
+                let before = &truth.scopes[scope].records;
+                let ids =
+                    |of: &BTreeMap<String, Observation>| of.keys().cloned().collect::<Vec<_>>();
+                let case = format!("{fault:?} at {at}: {scope}");
+                assert_eq!(ids(&reading.records), ids(before), "{case}");
+                for (id, seen) in &reading.records {
+                    let was = claimed(&before[id], &seen.unread);
+                    assert_eq!(claimed(seen, &seen.unread), was, "{case}: {id}");
+                }
+            }
+            assert!(noticed, "{name}: {fault:?} at {at} left no trace");
+        }
+        let enriches = connector.manifest().operations.iter();
+        let enriches = enriches.filter(|o| matches!(o.need, Need::Enrichment(_))).count();
+        assert!(enriches == 0 || degraded > 0, "{name}: its enrichments fail their scopes");
     }
 }
 
@@ -156,11 +220,11 @@ async fn budgets_are_kept() {
         ("snowflake", 4 + 2 + 1),
         ("vault", 5 + 4 * 2 + 1 + 1),
     ] {
-        let bench = bench(name);
+        let bench = bench(name, false);
         bench.spoil(None);
         let connector = bench.connector().await;
         let cache = Arc::new(headcount_sdk::contract::MemoryCache::default());
-        headcount_sdk::testkit::scan(&bench, &*connector, cache, "budget").await;
+        scan(&bench, &*connector, cache, "budget").await;
         let budget = connector.manifest().call_budget;
         assert_eq!(bench.exchanges(), formula, "{name}: {budget}");
     }

@@ -50,6 +50,14 @@ fn what_is_wrong_is_said_with_place_and_remedy() {
         "      - kind: app\n        class: principal",
         &["people are of class"],
     );
+    check("kind: cursor-key", "kind: service-account", &["rules know", "vendor's name"]);
+    check("name: app.name", "name: string(owner.id)", &["name depends on owner"]);
+    check(
+        "fields: [owner_standing, owner_evidence]",
+        "fields: [usage]",
+        &["depends on owner", "add owner_standing"],
+    );
+    check("parent: {kind: app,", "parent: {kind: application,", &["no kind application", "app"]);
     check("name: bench", "name: Bench", &["kebab"]);
     check(
         "place: {operation: getOrg, id: \"${answer.id}\"}",

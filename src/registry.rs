@@ -31,6 +31,10 @@ pub fn manifests() -> Vec<&'static Manifest> {
     vec![
         #[cfg(feature = "aws")]
         &headcount_aws::MANIFEST,
+        #[cfg(feature = "github")]
+        &headcount_github::MANIFEST,
+        #[cfg(feature = "kubernetes")]
+        &headcount_kubernetes::MANIFEST,
     ]
 }
 
@@ -43,6 +47,10 @@ pub fn permissions(connector: &str, who: Who<'_>) -> Option<serde_json::Value> {
         ("aws", Who::Reader) => Some(headcount_aws::iam_policy()),
         #[cfg(feature = "aws")]
         ("aws", Who::Agent { role }) => Some(headcount_aws::agent_policy(role)),
+        #[cfg(feature = "github")]
+        ("github", Who::Reader) => Some(headcount_github::app_manifest()),
+        #[cfg(feature = "kubernetes")]
+        ("kubernetes", Who::Reader) => Some(headcount_kubernetes::cluster_role(false)),
         _ => None,
     }
 }
@@ -62,6 +70,16 @@ pub fn source(config: &SourceConfig) -> anyhow::Result<Source> {
         #[cfg(feature = "aws")]
         ConnectorConfig::Aws(aws) => Arc::new(
             headcount_aws::AwsConnector::new(aws.clone())
+                .with_context(|| format!("source {}", config.name))?,
+        ),
+        #[cfg(feature = "github")]
+        ConnectorConfig::Github(github) => Arc::new(
+            headcount_github::GithubConnector::new(github.clone())
+                .with_context(|| format!("source {}", config.name))?,
+        ),
+        #[cfg(feature = "kubernetes")]
+        ConnectorConfig::Kubernetes(kubernetes) => Arc::new(
+            headcount_kubernetes::KubernetesConnector::new(kubernetes.clone())
                 .with_context(|| format!("source {}", config.name))?,
         ),
     };

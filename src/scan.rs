@@ -6,7 +6,6 @@
 
 use std::sync::Arc;
 
-use headcount_core::findings::Transition;
 use headcount_core::inventory::Coverage;
 use headcount_core::reconcile::Brake;
 use headcount_core::rules::RuleConfig;
@@ -75,13 +74,14 @@ pub struct ScanReport {
     /// Set when the source could not even list its scopes.
     pub unreachable: Option<ScanError>,
     /// Transitions that time alone brought; those of a reading stand with its scope.
-    pub due: Vec<Transition>,
+    pub due: u64,
 }
 
 impl ScanReport {
-    /// Every transition of the scan.
-    pub fn transitions(&self) -> impl Iterator<Item = &Transition> {
-        self.scopes.iter().flat_map(|s| &s.transitions).chain(&self.due)
+    /// Number of all transitions of the scan.
+    #[must_use]
+    pub fn transitions(&self) -> u64 {
+        self.scopes.iter().map(|s| s.transitions).sum::<u64>() + self.due
     }
 
     /// Whether everything was read that should have been.
@@ -103,7 +103,7 @@ pub struct ScopeReport {
     pub disappeared: u64,
     /// Enrichments that failed, as `field: error`.
     pub degraded: Vec<String>,
-    pub transitions: Vec<Transition>,
+    pub transitions: u64,
 }
 
 #[derive(Debug, thiserror::Error)]

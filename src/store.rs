@@ -12,7 +12,8 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use headcount_core::findings::{Finding, FindingStatus, Severity, Transition, TransitionKind};
-use headcount_core::inventory::{Owner, Record, ScopeState};
+use headcount_core::graph::Key;
+use headcount_core::inventory::{History, Owner, Record, ScopeState};
 use headcount_core::reconcile::{Drift, Known};
 use headcount_sdk::{Class, RecordId, Scope, Usage};
 use jiff::Timestamp;
@@ -53,7 +54,7 @@ pub struct Commit {
     /// `changed_at` is still that of the present version: then that version goes on with the new
     /// content. A record that is not `judged` as well is due for judgement at once.
     pub written: Vec<Written>,
-    /// Records whose use moved: updated in place, no version, no drift.
+    /// Records whose use moved: updated in place with their history, no version, no drift.
     pub used: Vec<Used>,
     /// Records that are gone: their version closes at `at`.
     pub removed: Vec<RecordId>,
@@ -80,6 +81,7 @@ pub struct Used {
     pub id: RecordId,
     pub usage: Usage,
     pub usage_hash: u64,
+    pub history: History,
 }
 
 #[derive(Clone, Debug)]
@@ -250,6 +252,12 @@ pub trait Store: Send + Sync {
     async fn records(&self, ids: &[RecordId]) -> Result<Vec<Record>>;
     /// Present records that name one of these as parent.
     async fn children(&self, parents: &[RecordId]) -> Result<Vec<Record>>;
+    /// Present records whose links look for one of these keys, in the order of keys and ids; of each
+    /// key at most `limit`. Candidates: what a link means, the graph says.
+    async fn linking(&self, keys: &[Key], limit: u32) -> Result<Vec<(Key, RecordId)>>;
+    /// Present records that have one of these keys as their handle, or as a subject that they can
+    /// present; as `linking` answers.
+    async fn answering(&self, keys: &[Key], limit: u32) -> Result<Vec<(Key, RecordId)>>;
     /// The last version of records that are gone, by id.
     async fn vanished(&self, ids: &[RecordId]) -> Result<Vec<Record>>;
     /// The record of this scope and kind that last carried the name and is gone, by (kind, name).

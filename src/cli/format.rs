@@ -75,6 +75,8 @@ pub enum ClassArg {
     Grant,
     /// People: kept because they own identities, never counted
     Principal,
+    /// Deployments, repositories, environments: kept because they act as identities, never counted
+    Workload,
 }
 
 impl From<ClassArg> for Class {
@@ -84,6 +86,7 @@ impl From<ClassArg> for Class {
             ClassArg::Credential => Self::Credential,
             ClassArg::Grant => Self::Grant,
             ClassArg::Principal => Self::Principal,
+            ClassArg::Workload => Self::Workload,
         }
     }
 }

@@ -17,8 +17,10 @@ use super::time::{self, MOMENT_HELP, Moment};
 use super::{Exit, Globals};
 use crate::store::RecordFilter;
 
+mod around;
 mod find;
 mod show;
+mod trail;
 mod words;
 
 /// Rows of a table; programs get everything.
@@ -31,7 +33,8 @@ Examples:
   headcount inventory list deploy --at 7d          by name, as it was a week ago
   headcount inventory list --format csv > all.csv  for a spreadsheet
   headcount inventory show deploy-bot              one record in full
-  headcount inventory show AKIAIOSFODNN7EXAMPLE    … by the source's own id or ARN";
+  headcount inventory show AKIAIOSFODNN7EXAMPLE    … by the source's own id or ARN
+  headcount inventory show acme/shop               which roles a repository may become";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
@@ -46,7 +49,7 @@ pub struct InventoryArgs {
 enum InventoryCommand {
     /// List records (the same as no subcommand)
     List(ListArgs),
-    /// Show one record: owner, use, links, findings and every version
+    /// Show one record: owner, use, findings, links, its trail over all sources, every version
     Show(ShowArgs),
 }
 
@@ -79,7 +82,7 @@ pub struct ShowArgs {
     /// Id, ARN or key id, or a name that only one record has
     #[arg(value_name = "ID")]
     subject: String,
-    /// The record as it was then
+    /// The record as it was then, without its trail
     #[arg(long, value_name = "TIME", value_parser = Moment::parse, long_help = at_help())]
     at: Option<Moment>,
     /// How to print

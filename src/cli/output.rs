@@ -15,7 +15,7 @@ use crate::store::PastDrift;
 #[derive(Debug, Serialize)]
 pub struct RecordLine<'a> {
     pub id: &'a str,
-    /// `identity`, `credential`, `grant`; `principal` (a person) only on request.
+    /// `identity`, `credential`, `grant`; `principal` (a person) and `workload` only on request.
     pub class: &'static str,
     pub kind: &'a str,
     pub source: &'a str,

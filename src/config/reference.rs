@@ -77,7 +77,7 @@ pub fn text() -> String {
 
 struct Writer {
     root: &'static Schema,
-    /// Explanations that were given already; fifteen rules share some keys.
+    /// Explanations that were given already; the rules share some keys.
     explained: BTreeSet<String>,
     /// Names the entry that is written: the word that tells it from the others.
     name: &'static str,

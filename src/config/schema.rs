@@ -93,10 +93,14 @@ fn rule_settings(meta: &Meta, settings: &Schema) -> Schema {
     for setting in meta.settings {
         match setting {
             Setting::Days { default, about } => put("days", json!(default), Some(about)),
+            Setting::ReportDays { default, about } => {
+                put("report_days", json!(default), Some(about));
+            }
             Setting::MinConfidence { default, about } => {
                 put("min_confidence", json!(default), Some(about));
             }
             Setting::TrustedAccounts { about } => put("trusted_accounts", json!([]), Some(about)),
+            Setting::TrustedApps { about } => put("trusted_apps", json!([]), Some(about)),
         }
     }
     if let Some(severity) = own.get_mut("severity").and_then(Schema::as_object_mut) {

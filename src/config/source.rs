@@ -27,6 +27,12 @@ pub enum ConnectorConfig {
     /// An AWS account, several, or an organisation.
     #[cfg(feature = "aws")]
     Aws(headcount_aws::Config),
+    /// Organisations of one GitHub.
+    #[cfg(feature = "github")]
+    Github(headcount_github::Config),
+    /// A Kubernetes cluster.
+    #[cfg(feature = "kubernetes")]
+    Kubernetes(headcount_kubernetes::Config),
 }
 
 impl ConnectorConfig {
@@ -36,6 +42,10 @@ impl ConnectorConfig {
         match self {
             #[cfg(feature = "aws")]
             Self::Aws(config) => config.validate().err().map(|error| error.to_string()),
+            #[cfg(feature = "github")]
+            Self::Github(config) => config.validate().err().map(|error| error.to_string()),
+            #[cfg(feature = "kubernetes")]
+            Self::Kubernetes(config) => config.validate().err().map(|error| error.to_string()),
         }
     }
 }

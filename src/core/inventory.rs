@@ -3,11 +3,14 @@
 use std::collections::BTreeSet;
 
 use headcount_sdk::model::{
-    Confidence, Level, LinkKind, Observation, OwnerBasis, OwnerKind, RecordId, Standing,
+    Confidence, Level, LinkKind, Observation, OwnerBasis, OwnerKind, RecordId, Standing, Usage,
 };
 use headcount_sdk::{Complete, Degradation, Extent, ScanError, Scope};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+
+#[cfg(test)]
+mod tests;
 
 /// One record as the inventory keeps it: the merged observation, and what the agent added.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,11 +45,74 @@ impl Record {
 #[serde(default)]
 pub struct History {
     /// The latest use that any reading showed, also when the source has stopped telling.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub last_known_use: Option<Timestamp>,
     /// The longest recent pause in use that ended under the agent's eyes.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub silence: Option<Silence>,
     /// The last time the record's power grew.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub growth: Option<Growth>,
+}
+
+impl History {
+    /// Shorter pauses are not kept; rules ask for longer ones by their own measure.
+    pub const SHORTEST_SILENCE: SignedDuration = SignedDuration::from_hours(30 * 24);
+    /// For how long a longer pause stands before a shorter one that ended later takes its place.
+    const SILENCE_STANDS: SignedDuration = SignedDuration::from_hours(90 * 24);
+
+    /// What a first reading leaves to remember.
+    #[must_use]
+    pub fn first(seen: &Observation) -> Self {
+        Self { last_known_use: used_at(seen), ..Self::default() }
+    }
+
+    /// What is remembered after a reading that showed `after` where `before` was known.
+    #[must_use]
+    pub fn after(mut self, before: &Observation, after: &Observation, now: Timestamp) -> Self {
+        let last = self.last_known_use.max(used_at(before));
+        let used = used_at(after);
+        if let (Some(from), Some(until)) = (last, used)
+            && until.duration_since(from) >= Self::SHORTEST_SILENCE
+        {
+            self.silence = Some(longer_or_newer(self.silence, Silence { from, until }));
+        }
+        self.last_known_use = last.max(used);
+        if let Some((from, to)) = step_up(before, after) {
+            self.growth = Some(Growth { at: now, from, to });
+        }
+        self
+    }
+}
+
+/// The use that an observation shows.
+fn used_at(seen: &Observation) -> Option<Timestamp> {
+    match seen.usage {
+        Usage::LastUsed { at, .. } => Some(at),
+        Usage::NeverSince { .. } | Usage::NotObservable { .. } => None,
+    }
+}
+
+fn longer_or_newer(known: Option<Silence>, new: Silence) -> Silence {
+    let length = |silence: &Silence| silence.until.duration_since(silence.from);
+    match known {
+        Some(known)
+            if length(&known) > length(&new)
+                && new.until.duration_since(known.until) < History::SILENCE_STANDS =>
+        {
+            known
+        }
+        _ => new,
+    }
+}
+
+/// From which level to which higher one. What was or is not known is no step.
+fn step_up(before: &Observation, after: &Observation) -> Option<(Level, Level)> {
+    let level = |seen: &Observation| {
+        seen.privilege.as_ref().map(|p| p.level).filter(|level| *level != Level::Unknown)
+    };
+    let (from, to) = (level(before)?, level(after)?);
+    (from < to).then_some((from, to))
 }
 
 /// A pause between two uses.

@@ -6,11 +6,13 @@
 //!
 //! 1. [`reconcile`]: known records + observations + proof of completeness → drift.
 //! 2. [`inventory`]: the record as rules see it, and the coverage of its scope.
-//! 3. [`owners`]: owner evidence → the resolved owner, with basis and confidence.
-//! 4. [`rules`]: one rule, one file; each answers a [`rules::Verdict`].
-//! 5. [`findings`]: verdicts → the lifecycle of findings.
+//! 3. [`graph`]: which records a link means, across sources.
+//! 4. [`owners`]: owner evidence → the resolved owner, with basis and confidence.
+//! 5. [`rules`]: one rule, one file; each answers a [`rules::Verdict`].
+//! 6. [`findings`]: verdicts → the lifecycle of findings.
 
 pub mod findings;
+pub mod graph;
 pub mod inventory;
 pub mod owners;
 pub mod reconcile;

@@ -5,11 +5,12 @@
 //! into a [`Reading`], which keeps fingerprints and what changed, never the whole inventory, and
 //! ends it with the reading's outcome.
 //!
-//! Start at [`Reading`]; [`merge`] is where two observations of one record meet.
+//! Start at [`Reading`]; [`merge`] is where two observations of one record meet. Past 400 lines,
+//! because the comparison and its types are one argument.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use headcount_sdk::model::{Observation, RecordId, Usage};
+use headcount_sdk::model::{Observation, OwnerBasis, OwnerEvidence, RecordId, Usage};
 use headcount_sdk::{Complete, Extent, Scope};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -191,12 +192,6 @@ pub struct Reading {
 }
 
 impl Found {
-    /// Leaves out what was read again after this reading began: that is younger.
-    pub fn leave_out(&mut self, younger: &BTreeSet<RecordId>) {
-        self.changed.retain(|o| !younger.contains(&o.id));
-        self.used.retain(|o| !younger.contains(&o.id));
-    }
-
     /// Keys are no help to a person: the records that were looked for and not seen, as proven.
     #[must_use]
     pub fn proven_gone(unseen: &[Observation], proof: &Complete) -> Vec<Disappeared> {
@@ -256,6 +251,18 @@ impl Reading {
         }
     }
 
+    /// Finds that wait to be taken.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.changed.len() + self.used.len()
+    }
+
+    /// Hands out what was found so far: changed observations, and those whose use moved. What was
+    /// seen stays noted.
+    pub fn take(&mut self) -> (Vec<Observation>, Vec<Observation>) {
+        (std::mem::take(&mut self.changed), std::mem::take(&mut self.used))
+    }
+
     /// Ends the reading. Changed observations come out in id order, whatever order they came in.
     #[must_use]
     pub fn finish(mut self) -> Found {
@@ -300,7 +307,7 @@ impl Brake {
 }
 
 /// Brings a new observation together with what was known of the record: fields this scan could
-/// not read keep their value, and knowledge of use only grows.
+/// not read keep their value, and knowledge of use and of who made it only grows.
 #[must_use]
 pub fn merge(known: &Observation, mut new: Observation) -> Observation {
     let unread: Vec<String> = new.unread.keys().cloned().collect();
@@ -310,7 +317,32 @@ pub fn merge(known: &Observation, mut new: Observation) -> Observation {
     if !new.unread.contains_key("usage") {
         new.usage = later_usage(&known.usage, new.usage);
     }
+    if !new.unread.contains_key("owner_evidence") {
+        keep_creator(known, &mut new);
+    }
     new
+}
+
+/// Who made a record is told once, by an event; a listing does not repeat it, and it never
+/// changes.
+fn keep_creator(known: &Observation, new: &mut Observation) {
+    let is_creator = |evidence: &&OwnerEvidence| evidence.basis == OwnerBasis::Creator;
+    let told = new.owner_evidence.iter().any(|evidence| is_creator(&evidence));
+    let makers: Vec<OwnerEvidence> =
+        known.owner_evidence.iter().filter(is_creator).cloned().collect();
+    if told || makers.is_empty() {
+        return;
+    }
+    new.owner_evidence.extend(makers);
+    let sorted = |evidence: &[OwnerEvidence]| {
+        let mut sorted = evidence.to_vec();
+        sorted.sort();
+        sorted
+    };
+    // The same evidence in another order would look like a change.
+    if sorted(&new.owner_evidence) == sorted(&known.owner_evidence) {
+        new.owner_evidence.clone_from(&known.owner_evidence);
+    }
 }
 
 fn keep(known: &Observation, new: &mut Observation, field: &str) {

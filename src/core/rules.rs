@@ -27,18 +27,30 @@ mod window;
 
 mod admin_identity;
 mod broad_federated_trust;
+mod broken_federation;
 mod coverage_lost;
+mod dangling_grant;
 mod expired_credential;
 mod external_trust;
+mod insecure_webhook;
+mod legacy_token;
 mod long_lived_credential;
 mod mass_disappearance;
 mod new_credential;
 mod new_identity;
+mod non_expiring_token;
+mod orphaned_identity;
 mod ownerless_identity;
+mod privilege_grown;
+mod reactivated_identity;
 mod resurrected_identity;
 mod root_access_key;
+mod shared_identity;
 mod stale_credential;
 mod stale_identity;
+mod static_key_in_ci;
+mod third_party_app;
+mod unused_service_account;
 mod weak_owner;
 
 pub use settings::{Override, Resolved, RuleConfig, RuleSettings, Selector};
@@ -49,18 +61,30 @@ pub use validate::nearest;
 pub static ALL: &[&dyn Rule] = &[
     &admin_identity::AdminIdentity,
     &broad_federated_trust::BroadFederatedTrust,
+    &broken_federation::BrokenFederation,
     &coverage_lost::CoverageLost,
+    &dangling_grant::DanglingGrant,
     &expired_credential::ExpiredCredential,
     &external_trust::ExternalTrust,
+    &insecure_webhook::InsecureWebhook,
+    &legacy_token::LegacyToken,
     &long_lived_credential::LongLivedCredential,
     &mass_disappearance::MassDisappearance,
     &new_credential::NewCredential,
     &new_identity::NewIdentity,
+    &non_expiring_token::NonExpiringToken,
+    &orphaned_identity::OrphanedIdentity,
     &ownerless_identity::OwnerlessIdentity,
+    &privilege_grown::PrivilegeGrown,
+    &reactivated_identity::ReactivatedIdentity,
     &resurrected_identity::ResurrectedIdentity,
     &root_access_key::RootAccessKey,
+    &shared_identity::SharedIdentity,
     &stale_credential::StaleCredential,
     &stale_identity::StaleIdentity,
+    &static_key_in_ci::StaticKeyInCi,
+    &third_party_app::ThirdPartyApp,
+    &unused_service_account::UnusedServiceAccount,
     &weak_owner::WeakOwner,
 ];
 
@@ -100,9 +124,25 @@ pub enum Judges {
 /// A threshold that configuration may change, for the whole rule or for a selector.
 #[derive(Debug)]
 pub enum Setting {
-    Days { default: u32, about: &'static str },
-    MinConfidence { default: u8, about: &'static str },
-    TrustedAccounts { about: &'static str },
+    Days {
+        default: u32,
+        about: &'static str,
+    },
+    /// For how long an event is reported, beside a threshold in `Days`.
+    ReportDays {
+        default: u32,
+        about: &'static str,
+    },
+    MinConfidence {
+        default: u8,
+        about: &'static str,
+    },
+    TrustedAccounts {
+        about: &'static str,
+    },
+    TrustedApps {
+        about: &'static str,
+    },
 }
 
 impl Setting {
@@ -111,8 +151,10 @@ impl Setting {
     pub const fn key(&self) -> &'static str {
         match self {
             Self::Days { .. } => "days",
+            Self::ReportDays { .. } => "report_days",
             Self::MinConfidence { .. } => "min_confidence",
             Self::TrustedAccounts { .. } => "trusted_accounts",
+            Self::TrustedApps { .. } => "trusted_apps",
         }
     }
 
@@ -120,8 +162,10 @@ impl Setting {
     pub const fn about(&self) -> &'static str {
         match self {
             Self::Days { about, .. }
+            | Self::ReportDays { about, .. }
             | Self::MinConfidence { about, .. }
-            | Self::TrustedAccounts { about } => about,
+            | Self::TrustedAccounts { about }
+            | Self::TrustedApps { about } => about,
         }
     }
 
@@ -129,9 +173,9 @@ impl Setting {
     #[must_use]
     pub fn default_text(&self) -> String {
         match self {
-            Self::Days { default, .. } => default.to_string(),
+            Self::Days { default, .. } | Self::ReportDays { default, .. } => default.to_string(),
             Self::MinConfidence { default, .. } => default.to_string(),
-            Self::TrustedAccounts { .. } => "[]".to_owned(),
+            Self::TrustedAccounts { .. } | Self::TrustedApps { .. } => "[]".to_owned(),
         }
     }
 }

@@ -156,7 +156,7 @@ fn log_scan(report: &ScanReport) {
         appeared = report.scopes.iter().map(|s| s.appeared).sum::<u64>(),
         changed = report.scopes.iter().map(|s| s.changed).sum::<u64>(),
         disappeared = report.scopes.iter().map(|s| s.disappeared).sum::<u64>(),
-        transitions = report.transitions().count(),
+        transitions = report.transitions(),
         "scan finished"
     );
 }

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::StreamExt as _;
-use headcount_core::findings::Transition;
 use headcount_core::inventory::{MassRemoval, ScopeState};
 use headcount_core::reconcile::{Disappeared, Found, Reading};
 use headcount_core::rules::RuleConfig;
@@ -22,6 +21,8 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use self::cache::StoredCache;
+use self::commit::Finds;
+use self::pile::Pile;
 use self::younger::Younger;
 use super::ledger::{Ending, Ledger, Place};
 use super::{EngineError, Progress, ScanReport, ScopeReport, Settings, Source};
@@ -30,6 +31,8 @@ use crate::deliver::payload::BaselineSummary;
 use crate::store::{SourceState, Store};
 
 mod cache;
+mod commit;
+pub(super) mod pile;
 mod younger;
 
 /// Records judged again per commit when only time has passed.
@@ -70,7 +73,7 @@ pub enum Refreshed {
 
 /// One reading of one scope.
 struct Read {
-    found: Found,
+    finds: Finds,
     outcome: Result<Complete, ScanError>,
 }
 
@@ -128,7 +131,7 @@ impl Engine {
             is_baseline: run.is_baseline,
             scopes: Vec::new(),
             unreachable: None,
-            due: Vec::new(),
+            due: 0,
         };
         let cx = self.context(source, &run.scan, Priority::Scan);
         match self.interruptible(source.connector.scopes(&cx)).await? {
@@ -164,18 +167,18 @@ impl Engine {
             let recorder = Recorder::new(scope.clone(), &mut sink);
             self.interruptible(source.connector.refresh(&cx, scope, subjects, recorder)).await?
         };
-        let found = reading.finish();
+        let finds = Finds { found: reading.finish(), pile: Pile::default() };
         match outcome {
             Ok(proof) => {
-                let gone = self.proven_gone(&found, &proof).await?;
+                let gone = self.proven_gone(&finds.found, &proof).await?;
                 let ending = Ending::Refreshed { gone };
-                Ok(Refreshed::Subjects(self.commit(&run, scope, found, ending).await?))
+                Ok(Refreshed::Subjects(self.commit(&run, scope, finds, ending).await?))
             }
             Err(ScanError::NotSupported { .. }) => Ok(Refreshed::WantsWhole),
             // A permission that is gone is news about the scope; a call that failed is not, because
             // its last complete reading stands.
             Err(error @ ScanError::Denied { .. }) => {
-                self.commit(&run, scope, found, Ending::Failed(&error)).await?;
+                self.commit(&run, scope, finds, Ending::Failed(&error)).await?;
                 Ok(Refreshed::Failed(error))
             }
             Err(error) => Ok(Refreshed::Failed(error)),
@@ -183,19 +186,19 @@ impl Engine {
     }
 
     /// Judges the records of a source whose verdicts time alone may have changed.
-    pub async fn judge_due(&self, source: &Source) -> Result<Vec<Transition>, EngineError> {
+    pub async fn judge_due(&self, source: &Source) -> Result<u64, EngineError> {
         let states = self.store.source_states().await?;
         let is_baseline = !states.iter().any(|s| s.name == source.name && s.baselined_at.is_some());
         let scan = self.scan_id(self.clock.now());
-        let mut transitions = Vec::new();
+        let mut transitions = 0;
         loop {
             let place =
                 Place { source: &source.name, scan: &scan, now: self.clock.now(), is_baseline };
             let (judged, more) = self.ledger.commit_due(place, DUE_BATCH).await?;
-            transitions.extend(more);
+            transitions += more;
             if judged < u64::from(DUE_BATCH) {
                 let place = Place { now: self.clock.now(), ..place };
-                transitions.extend(self.ledger.commit_scopes_due(place).await?);
+                transitions += self.ledger.commit_scopes_due(place).await?;
                 return Ok(transitions);
             }
             if self.cancel.is_cancelled() {
@@ -396,8 +399,8 @@ impl Engine {
         report: &mut ScanReport,
     ) -> Result<(), EngineError> {
         let known = self.store.known(&run.source.name, scope).await?;
-        let found = Reading::of(known).finish();
-        report.scopes.push(self.commit(run, scope, found, Ending::Failed(error)).await?);
+        let finds = Finds { found: Reading::of(known).finish(), pile: Pile::default() };
+        report.scopes.push(self.commit(run, scope, finds, Ending::Failed(error)).await?);
         Ok(())
     }
 
@@ -407,7 +410,7 @@ impl Engine {
         cx: &ScanContext,
         scope: &Scope,
     ) -> Result<ScopeReport, EngineError> {
-        let Read { found, outcome } = self.read(run.source, cx, scope).await?;
+        let Read { finds, outcome } = self.read(run.source, cx, scope).await?;
         let proof = match outcome {
             Ok(proof) => proof,
             Err(error) => {
@@ -416,13 +419,13 @@ impl Engine {
                     "the scope was not read to its end; what is known of it stays"
                 );
                 let ending = Ending::Failed(&error);
-                return self.commit(run, scope, found, ending).await;
+                return self.commit(run, scope, finds, ending).await;
             }
         };
-        let gone = self.proven_gone(&found, &proof).await?;
-        if !self.settings().brake.holds(gone.len() as u64, found.known) {
+        let gone = self.proven_gone(&finds.found, &proof).await?;
+        if !self.settings().brake.holds(gone.len() as u64, finds.found.known) {
             let ending = Ending::Read { proof: &proof, gone, mass_removal: None };
-            return self.commit(run, scope, found, ending).await;
+            return self.commit(run, scope, finds, ending).await;
         }
         self.confirm(run, cx, scope, &gone).await
     }
@@ -441,16 +444,16 @@ impl Engine {
             "the brake holds a removal; reading the scope again"
         );
         let again = ScanContext { memo: Memo::default(), pass: Pass::Confirming, ..cx.clone() };
-        let Read { found, outcome } = self.read(run.source, &again, scope).await?;
-        let known = found.known;
+        let Read { finds, outcome } = self.read(run.source, &again, scope).await?;
+        let known = finds.found.known;
         let proof = match outcome {
             Ok(proof) => proof,
             Err(error) => {
                 let ending = Ending::Failed(&error);
-                return self.commit(run, scope, found, ending).await;
+                return self.commit(run, scope, finds, ending).await;
             }
         };
-        let second = self.proven_gone(&found, &proof).await?;
+        let second = self.proven_gone(&finds.found, &proof).await?;
         let agrees = second.len() == first.len() && second.iter().all(|g| first.contains(g));
         let is_held = self.settings().brake.holds(second.len() as u64, known);
         let ending = if agrees {
@@ -462,7 +465,7 @@ impl Engine {
             // The first reading was the odd one out: the second alone needs no brake.
             Ending::Read { proof: &proof, gone: second, mass_removal: None }
         };
-        self.commit(run, scope, found, ending).await
+        self.commit(run, scope, finds, ending).await
     }
 
     async fn read(
@@ -472,8 +475,12 @@ impl Engine {
         scope: &Scope,
     ) -> Result<Read, EngineError> {
         let mut reading = Reading::of(self.store.known(&source.name, scope).await?);
+        let mut pile = Pile::default();
         let outcome = {
-            let mut sink = |observation: Observation| reading.accept(observation);
+            let mut sink = |observation: Observation| {
+                reading.accept(observation);
+                pile.relieve(&mut reading);
+            };
             let recorder = Recorder::new(scope.clone(), &mut sink);
             let deadline = SCOPE_DEADLINE.unsigned_abs();
             let observed =
@@ -486,7 +493,7 @@ impl Engine {
                 }),
             }
         };
-        Ok(Read { found: reading.finish(), outcome })
+        Ok(Read { finds: Finds { found: reading.finish(), pile }, outcome })
     }
 
     async fn proven_gone(
@@ -502,51 +509,6 @@ impl Engine {
             .map(|record| record.observation)
             .collect();
         Ok(Found::proven_gone(&unseen, proof))
-    }
-
-    async fn commit(
-        &self,
-        run: &Run<'_>,
-        scope: &Scope,
-        mut found: Found,
-        mut ending: Ending<'_>,
-    ) -> Result<ScopeReport, EngineError> {
-        // What a hint has read again must not change between the look and the commit.
-        let _committing = self.committing.lock().await;
-        if run.is_hinted {
-            let touched = found.changed.iter().map(|o| &o.id);
-            let gone = ending.gone_mut().into_iter().flat_map(|gone| gone.iter());
-            let touched = touched.chain(gone.map(Disappeared::record)).cloned();
-            self.younger.add(&run.source.name, &scope.place, touched);
-        } else {
-            let younger = self.younger.of(&run.source.name, &scope.place);
-            found.leave_out(&younger);
-            if let Some(gone) = ending.gone_mut() {
-                gone.retain(|gone| !younger.contains(gone.record()));
-            }
-        }
-        let place = Place {
-            source: &run.source.name,
-            scan: &run.scan,
-            now: self.clock.now(),
-            is_baseline: run.is_baseline,
-        };
-        let done = self.ledger.commit_reading(place, scope, found, ending).await?;
-        Ok(ScopeReport {
-            scope: scope.clone(),
-            coverage: done.state.coverage,
-            records: done.state.records,
-            appeared: done.appeared,
-            changed: done.changed,
-            disappeared: done.disappeared,
-            degraded: done
-                .state
-                .degradations
-                .iter()
-                .map(|d| format!("{}: {}", d.field, d.error))
-                .collect(),
-            transitions: done.transitions,
-        })
     }
 
     async fn interruptible<T>(&self, work: impl Future<Output = T>) -> Result<T, EngineError> {

@@ -2,27 +2,31 @@
 //!
 //! The ledger is the only caller of [`Store::commit`] and lets one caller in at a time, so that
 //! what a commit is computed from cannot change before it is written. It loads the records that a
-//! reading touches and their parents, asks the pure core what follows, and writes it all at once.
-//! [`draft`] gathers what will be written, [`judge`] asks the rules.
+//! reading touches and what stands around them, asks the pure core what follows, and writes it all
+//! at once. [`draft`] gathers what will be written, [`world`] what stands around, [`judge`] asks the
+//! rules. Past 400 lines, because what one commit is made of is read in one go.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use headcount_core::findings::{self, Transition};
-use headcount_core::inventory::{MassRemoval, Origin, Outcome, Record, ScopeState};
-use headcount_core::reconcile::{self, Change, Disappeared, Drift, Found};
+use headcount_core::inventory::{History, MassRemoval, Origin, Outcome, Record, ScopeState};
+use headcount_core::reconcile::{self, Change, Disappeared, Drift};
 use headcount_core::rules;
 use headcount_sdk::{Complete, Extent, Observation, RecordId, ScanError, Scope};
 use jiff::Timestamp;
 use tokio::sync::{Mutex, Notify};
 
 use self::draft::{Counts, Draft, Rendered, changed_record};
+use self::judge::is_linked_otherwise;
 use super::Settings;
+use super::engine::pile::Block;
 use crate::deliver::payload::{self, Envelope};
 use crate::store::{Commit, Event, Result, SourceState, Store, Used};
 
 mod draft;
 mod judge;
+mod world;
 
 /// Ids per look-up, so that a baseline of a large scope does not become one giant query.
 const CHUNK: usize = 500;
@@ -73,10 +77,17 @@ pub enum Ending<'a> {
 #[derive(Debug)]
 pub struct Committed {
     pub state: ScopeState,
+    pub counts: Done,
+    pub disappeared: u64,
+}
+
+/// What the records of one commit did.
+#[derive(Clone, Copy, Debug)]
+pub struct Done {
     pub appeared: u64,
     pub changed: u64,
-    pub disappeared: u64,
-    pub transitions: Vec<Transition>,
+    /// Steps that findings took.
+    pub transitions: u64,
 }
 
 pub struct Ledger {
@@ -112,67 +123,78 @@ impl Ledger {
         &self.settings
     }
 
-    /// Commits one reading of one scope.
-    pub async fn commit_reading(
+    /// Commits a part of one reading. Nothing is said of the scope until the reading's last commit.
+    pub(super) async fn commit_block(
         &self,
         place: Place<'_>,
         scope: &Scope,
-        found: Found,
+        block: Block,
+        ending: &Ending<'_>,
+    ) -> Result<Done> {
+        let _writer = self.writer.lock().await;
+        let prior = self.prior_state(place, scope).await?;
+        let mut draft = self.draft(place, &prior, ending);
+        let gone = ending.gone();
+        let counts = self.write_records(&mut draft, &prior, scope, block.changed, gone).await?;
+        self.write_usage(&mut draft, block.used).await?;
+        self.judge_touched(&mut draft, &prior, &prior).await?;
+        Ok(counts.done(self.finish(draft).await?))
+    }
+
+    /// Commits the last part of one reading of one scope, and what the reading means for it.
+    pub(super) async fn commit_reading(
+        &self,
+        place: Place<'_>,
+        scope: &Scope,
+        block: Block,
         ending: Ending<'_>,
     ) -> Result<Committed> {
         let _writer = self.writer.lock().await;
         let prior = self.prior_state(place, scope).await?;
-        // What a sweep finds little by little after the first scan goes out at once: no summary
-        // will tell of it.
-        let is_swept = prior.is_swept || ending.is_sweep();
-        let is_baseline = place.is_baseline || (prior.baselined_at.is_none() && !is_swept);
-        let mut draft = Draft::new(place, is_baseline);
-        if self.settings.emit_baseline {
-            draft.quiet = false;
-        }
-
+        let mut draft = self.draft(place, &prior, &ending);
         let gone = ending.gone();
-        let counts = self.write_records(&mut draft, &prior, scope, found.changed, &gone).await?;
-        self.write_usage(&mut draft, found.used).await?;
-        self.remove(&mut draft, scope, &gone).await?;
-        self.judge_touched(&mut draft).await?;
+        let counts = self.write_records(&mut draft, &prior, scope, block.changed, gone).await?;
+        self.write_usage(&mut draft, block.used).await?;
+        self.remove(&mut draft, scope, gone).await?;
 
         // Counted in the store: hints may have changed the scope since the reading began.
         let before = self.store.count_in_scope(place.source, scope).await?;
         let disappeared = draft.commit.removed.len() as u64;
         let held = (before + counts.appeared + counts.moved_in).saturating_sub(disappeared);
         let state = match ending.outcome() {
-            None => ScopeState { records: held, ..prior },
-            Some(outcome) => prior.after(outcome, held, place.now),
+            None => ScopeState { records: held, ..prior.clone() },
+            Some(outcome) => prior.clone().after(outcome, held, place.now),
         };
+        self.judge_touched(&mut draft, &prior, &state).await?;
         self.judge_scope(&mut draft, &state).await?;
         draft.commit.scope = Some(state.clone());
+        let counts = counts.done(self.finish(draft).await?);
+        Ok(Committed { state, counts, disappeared })
+    }
 
-        let transitions = self.finish(draft).await?;
-        Ok(Committed {
-            state,
-            appeared: counts.appeared,
-            changed: counts.changed,
-            disappeared,
-            transitions,
-        })
+    fn draft<'a>(&self, place: Place<'a>, prior: &ScopeState, ending: &Ending<'_>) -> Draft<'a> {
+        // What a sweep finds little by little after the first scan goes out at once: no summary
+        // will tell of it.
+        let is_swept = prior.is_swept || ending.is_sweep();
+        let is_baseline = place.is_baseline || (prior.baselined_at.is_none() && !is_swept);
+        Draft::new(place, is_baseline && !self.settings.emit_baseline)
     }
 
     /// Judges the records whose verdicts time alone may have changed.
-    pub async fn commit_due(&self, place: Place<'_>, limit: u32) -> Result<(u64, Vec<Transition>)> {
+    pub async fn commit_due(&self, place: Place<'_>, limit: u32) -> Result<(u64, u64)> {
         let _writer = self.writer.lock().await;
         let due = self.store.due(place.source, place.now, limit).await?;
         let mut draft = Draft::new(place, place.is_baseline && !self.settings.emit_baseline);
         let n_due = due.len() as u64;
         if due.is_empty() {
-            return Ok((0, Vec::new()));
+            return Ok((0, 0));
         }
-        self.judge(&mut draft, due).await?;
+        self.judge_due(&mut draft, due).await?;
         Ok((n_due, self.finish(draft).await?))
     }
 
     /// Judges the scopes whose verdict time alone may change: those that lost many records.
-    pub async fn commit_scopes_due(&self, place: Place<'_>) -> Result<Vec<Transition>> {
+    pub async fn commit_scopes_due(&self, place: Place<'_>) -> Result<u64> {
         let _writer = self.writer.lock().await;
         let mut draft = Draft::new(place, false);
         let states = self.store.scope_states(Some(place.source)).await?;
@@ -180,7 +202,7 @@ impl Ledger {
             self.judge_scope(&mut draft, state).await?;
         }
         if draft.rendered.is_empty() {
-            return Ok(Vec::new());
+            return Ok(0);
         }
         self.finish(draft).await
     }
@@ -257,15 +279,22 @@ impl Ledger {
                     counts.moved_in += 1;
                 }
                 let old = Record { source, scope: scope.clone(), ..old };
-                changed_record(old, observation, draft.place.now)
+                let (record, change) = changed_record(old.clone(), observation, draft.place.now);
+                if change.is_some() && is_linked_otherwise(&old, &record) {
+                    draft.before.push(old);
+                }
+                (record, change)
             } else if let Some(old) = returned.remove(&id) {
                 let merged = reconcile::merge(&old.observation, observation);
-                let record = Record { observation: merged, changed_at: draft.place.now, ..old };
+                let history = old.history.after(&old.observation, &merged, draft.place.now);
+                let record =
+                    Record { observation: merged, history, changed_at: draft.place.now, ..old };
                 (record, Some(Change::Reappeared))
             } else {
                 let name = (observation.kind.clone(), observation.name.clone());
                 let replaces = replaced.get(&name).filter(|old| **old != id).cloned();
                 let record = Record {
+                    history: History::first(&observation),
                     observation,
                     source: draft.place.source.to_owned(),
                     scope: scope.clone(),
@@ -273,7 +302,6 @@ impl Ledger {
                     first_seen_at: draft.place.now,
                     changed_at: draft.place.now,
                     replaces,
-                    history: headcount_core::inventory::History::default(),
                     owner: None,
                 };
                 (record, Some(Change::Appeared))
@@ -335,12 +363,14 @@ impl Ledger {
             let Some(old) = known.get(&observation.id) else { continue };
             let usage_hash = reconcile::usage_hash(&observation);
             let merged = reconcile::merge(&old.observation, observation);
+            let history = old.history.clone().after(&old.observation, &merged, draft.place.now);
             draft.commit.used.push(Used {
                 id: merged.id.clone(),
                 usage: merged.usage.clone(),
                 usage_hash,
+                history: history.clone(),
             });
-            draft.touch(Record { observation: merged, ..old.clone() });
+            draft.touch(Record { observation: merged, history, ..old.clone() });
         }
         Ok(())
     }
@@ -370,26 +400,43 @@ impl Ledger {
                 }
             }
             draft.commit.removed.push(id);
+            draft.before.push(record);
         }
         Ok(())
     }
 
-    /// Renders the events and writes everything.
-    async fn finish(&self, draft: Draft<'_>) -> Result<Vec<Transition>> {
-        let Draft { place, quiet, mut commit, rendered, .. } = draft;
+    /// Renders the events and writes everything; returns the number of transitions.
+    async fn finish(&self, draft: Draft<'_>) -> Result<u64> {
+        let silent = self.silent_sources(&draft).await?;
+        let Draft { place, mut commit, rendered, .. } = draft;
         let mut sequence = self.store.next_sequence().await?;
-        let mut transitions = Vec::with_capacity(rendered.len());
         for (transition, about) in rendered {
-            if !quiet {
+            if !silent.contains(about.source()) {
                 commit.events.push(self.event(place, sequence, &transition, &about));
                 sequence += 1;
             }
-            transitions.push(transition);
+            commit.transitions.push(transition);
         }
-        commit.transitions.clone_from(&transitions);
         commit.sinks.clone_from(&self.settings.sinks);
         self.write(&commit).await?;
-        Ok(transitions)
+        Ok(commit.transitions.len() as u64)
+    }
+
+    /// Sources whose transitions stay inside because a summary of their baseline will tell them.
+    /// A commit may also move findings of other sources, which are not at their first scan.
+    async fn silent_sources(&self, draft: &Draft<'_>) -> Result<BTreeSet<String>> {
+        let own = draft.place.source;
+        let mut silent: BTreeSet<String> =
+            draft.quiet.then(|| own.to_owned()).into_iter().collect();
+        let others: BTreeSet<&str> =
+            draft.rendered.iter().map(|(_, about)| about.source()).filter(|s| *s != own).collect();
+        if others.is_empty() || self.settings.emit_baseline {
+            return Ok(silent);
+        }
+        let states = self.store.source_states().await?;
+        let young = states.into_iter().filter(|state| state.baselined_at.is_none());
+        silent.extend(young.map(|state| state.name).filter(|name| others.contains(name.as_str())));
+        Ok(silent)
     }
 
     fn event(
@@ -418,10 +465,10 @@ impl Ending<'_> {
         }
     }
 
-    fn gone(&self) -> Vec<Disappeared> {
+    fn gone(&self) -> &[Disappeared] {
         match self {
-            Self::Read { gone, .. } | Self::Refreshed { gone } => gone.clone(),
-            Self::Held { .. } | Self::Failed(_) => Vec::new(),
+            Self::Read { gone, .. } | Self::Refreshed { gone } => gone,
+            Self::Held { .. } | Self::Failed(_) => &[],
         }
     }
 }

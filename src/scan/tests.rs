@@ -21,6 +21,8 @@ use crate::store::sqlite::SqliteStore;
 use crate::store::{FindingFilter, RecordFilter, Store};
 
 mod events;
+mod graph;
+mod large;
 
 const PLACE: &str = "test:1";
 
@@ -253,7 +255,7 @@ async fn an_unchanged_scan_writes_no_version_and_no_event() {
     world.scan().await;
     let before = world.store.next_sequence().await.unwrap();
     let report = world.scan().await;
-    assert_eq!(report.transitions().count(), 0);
+    assert_eq!(report.transitions(), 0);
     assert_eq!(world.store.next_sequence().await.unwrap(), before);
     let versions = world.store.versions(&RecordId::new(PLACE, "user", "1")).await.unwrap();
     assert_eq!(versions.len(), 1);
@@ -393,7 +395,7 @@ async fn time_alone_makes_a_credential_stale() {
     assert!(world.open().await.is_empty());
     world.clock.advance(SignedDuration::from_hours(24 * 120));
     let transitions = world.engine.judge_due(&world.source).await.unwrap();
-    assert!(!transitions.is_empty(), "no scan ran, and the verdict changed all the same");
+    assert!(transitions > 0, "no scan ran, and the verdict changed all the same");
     let open = world.open().await;
     assert!(open.contains(&("stale-credential".to_owned(), "AK1".to_owned())));
     assert!(open.contains(&("stale-identity".to_owned(), "ci".to_owned())));

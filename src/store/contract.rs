@@ -7,10 +7,11 @@
 
 pub mod deliveries;
 pub mod findings;
+pub mod graph;
 pub mod history;
 pub mod records;
 
-use headcount_core::inventory::{Coverage, Origin, Owner, Record, ScopeState};
+use headcount_core::inventory::{Coverage, History, Origin, Owner, Record, ScopeState};
 use headcount_core::reconcile;
 use headcount_sdk::{
     Class, Confidence, Evidence, Link, LinkKind, Observation, OwnerBasis, OwnerEvidence, OwnerKind,
@@ -37,6 +38,10 @@ macro_rules! store_contract {
             records: record_that_moves_to_another_scope_leaves_the_first
             records: counts_add_up
             records: states_and_caches_come_back
+            graph: links_are_found_from_both_ends
+            graph: links_that_change_or_go_are_found_no_more
+            graph: of_each_key_only_the_first_are_named
+            graph: what_is_remembered_comes_back_and_moves_in_place
             history: change_closes_the_version_before
             history: record_written_without_a_change_keeps_its_version
             history: vanished_records_are_found_by_id_and_name
@@ -123,6 +128,7 @@ pub fn record(key: &str, name: &str, at: Timestamp) -> Record {
     }];
     observation.unread.insert("purpose".to_owned(), "iam:ListRoleTags".to_owned());
     Record {
+        history: History::first(&observation),
         observation,
         source: SOURCE.to_owned(),
         scope: scope("roles"),
@@ -130,7 +136,6 @@ pub fn record(key: &str, name: &str, at: Timestamp) -> Record {
         first_seen_at: at,
         changed_at: at,
         replaces: None,
-        history: headcount_core::inventory::History::default(),
         owner: Some(owner("team-a")),
     }
 }

@@ -5,10 +5,12 @@
 //! the last that held while it was valid: they move without a new version.
 //!
 //! Each concern has its SQL in one file: [`records`] writes records and [`moving`] what moves in
-//! them, [`neighbourhood`] reads what a scan needs and [`query`] what people ask, [`findings`] and
-//! [`outbox`] do what their names say, [`sources`] the rest. Start at `migrations/sqlite/0001_store.sql`.
+//! them, [`neighbourhood`] reads what a scan needs and [`query`] what people ask, [`edges`],
+//! [`findings`] and [`outbox`] do what their names say, [`sources`] the rest. Start at
+//! `migrations/sqlite/0001_store.sql`.
 
 mod codec;
+mod edges;
 mod fault;
 mod findings;
 mod moving;
@@ -26,6 +28,7 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use headcount_core::findings::{Finding, Severity};
+use headcount_core::graph::Key;
 use headcount_core::inventory::{Record, ScopeState};
 use headcount_core::reconcile::Known;
 use headcount_sdk::{RecordId, Scope};
@@ -56,7 +59,12 @@ impl SqliteStore {
     /// `InUse` while another process has it open for writing; `Unusable` when it is not ours,
     /// damaged, from a newer version, or the directory cannot be used.
     pub async fn open(data_dir: &Path) -> Result<Self> {
-        Ok(Self::from(open::writing(data_dir).await?))
+        let store = Self::from(open::writing(data_dir).await?);
+        let action = "count the links between records";
+        let mut tx = store.write(action).await?;
+        let written = edges::recount(&mut tx).await;
+        end(tx, written, action).await?;
+        Ok(store)
     }
 
     /// Opens a store that is there for reading, also beside a process that writes to it. Writing
@@ -162,6 +170,18 @@ impl Store for SqliteStore {
         let action = "read the children of records";
         let mut tx = self.read(action).await?;
         neighbourhood::children(&mut tx, parents).await.map_err(during(action))
+    }
+
+    async fn linking(&self, keys: &[Key], limit: u32) -> Result<Vec<(Key, RecordId)>> {
+        let action = "look up who links to records";
+        let mut tx = self.read(action).await?;
+        edges::linking(&mut tx, keys, limit).await.map_err(during(action))
+    }
+
+    async fn answering(&self, keys: &[Key], limit: u32) -> Result<Vec<(Key, RecordId)>> {
+        let action = "look up whom records link to";
+        let mut tx = self.read(action).await?;
+        edges::answering(&mut tx, keys, limit).await.map_err(during(action))
     }
 
     async fn vanished(&self, ids: &[RecordId]) -> Result<Vec<Record>> {

@@ -10,7 +10,7 @@ use headcount_simulator::{AMBIENT_KEY, NOT_A_SECRET, Organization, Simulator, Si
 
 use crate::measure::{self, Server};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_headcount");
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_headcount");
 const CUSTOMER_POLICIES: usize = 50;
 /// How long an agent is left alone before its memory is read.
 const IDLE: Duration = Duration::from_secs(10);
@@ -59,13 +59,13 @@ fn scans(users: u32, roles: u32) {
 }
 
 /// An agent that runs until it is dropped.
-struct Agent {
+pub struct Agent {
     child: Child,
     address: String,
 }
 
 impl Agent {
-    fn start(config: &str, address: &str) -> Self {
+    pub fn start(config: &str, address: &str) -> Self {
         let mut command = Command::new(PROGRAM);
         command.envs(ENVIRONMENT).args(["run", "--config", config, "--log-level", "error"]);
         let child = command.stdout(Stdio::null()).spawn().unwrap();
@@ -82,7 +82,7 @@ impl Agent {
     }
 
     /// Asks until the answer contains `text`.
-    fn wait_for(&self, path: &str, text: &str) -> Duration {
+    pub fn wait_for(&self, path: &str, text: &str) -> Duration {
         let start = Instant::now();
         while !self.get(path).is_some_and(|answer| answer.contains(text)) {
             assert!(start.elapsed() < PATIENCE, "{path} never said {text}");
@@ -92,8 +92,17 @@ impl Agent {
     }
 
     fn resident_mib(&self) -> f64 {
+        self.mib("VmRSS:")
+    }
+
+    /// The most memory it had so far.
+    pub fn peak_mib(&self) -> f64 {
+        self.mib("VmHWM:")
+    }
+
+    fn mib(&self, field: &str) -> f64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find(|l| l.starts_with("VmRSS:")).unwrap();
+        let line = status.lines().find(|l| l.starts_with(field)).unwrap();
         line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
     }
 }
@@ -105,7 +114,7 @@ impl Drop for Agent {
     }
 }
 
-fn free_address() -> String {
+pub fn free_address() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().to_string()
 }

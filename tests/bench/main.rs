@@ -11,6 +11,7 @@
 #![allow(clippy::disallowed_methods, reason = "measures by the real clock")]
 
 mod agent;
+mod cluster;
 mod deliveries;
 mod measure;
 mod reconcile;
@@ -33,10 +34,11 @@ fn main() {
 
 /// Prints the figures whose group is named, or all.
 fn figures(chosen: &[&str]) {
-    let groups: [(&str, fn()); 3] = [
+    let groups: [(&str, fn()); 4] = [
         ("reconcile", reconcile::figures),
         ("agent", agent::figures),
         ("deliveries", deliveries::figures),
+        ("cluster", cluster::figures),
     ];
     println!("{:<58} {:>14}", "figure", "measured");
     for (name, print) in groups {

@@ -2,12 +2,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail by panicking")]
 #![allow(clippy::disallowed_methods, reason = "looks at the agent from outside, by the real clock")]
 
+mod cluster;
 mod command_line;
 mod configuration;
 mod generated;
 mod kill;
 mod moto;
+mod prism;
 mod running;
 mod seeded;
 mod support;
 mod tidy;
+mod trail;

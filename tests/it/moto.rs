@@ -5,6 +5,7 @@
 //! with an HTML page, so that one scope can never be read and every scan ends with exit code 4.
 
 mod changes;
+mod feed;
 mod found;
 mod organization;
 mod permissions;

@@ -1,64 +1,15 @@
 //! `headcount run` as a cluster would run it: ready, scanning, delivering, stopping when told.
 
-use std::process::Stdio;
 use std::time::Duration;
 
 use headcount_simulator::{Organization, Simulator, Size};
-use serde_json::Value;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
-use tokio::net::TcpStream;
-use tokio::process::{Child, ChildStderr};
 
 use crate::support::agent::Agent;
 use crate::support::receiver::Receiver;
-
-/// Far more than anything here takes; only a hang gets here.
-const PATIENCE: Duration = Duration::from_secs(120);
+use crate::support::running::{Running, get};
 
 /// How long an orchestrator waits after SIGTERM before it kills; the agent promises 10 s.
 const GRACE: Duration = Duration::from_secs(10);
-
-struct Running {
-    child: Child,
-    logs: Lines<BufReader<ChildStderr>>,
-}
-
-impl Running {
-    fn start(agent: &Agent) -> Self {
-        let config = agent.config_path();
-        let mut child = agent
-            .command(&["run", "--config", &config])
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let logs = BufReader::new(child.stderr.take().unwrap()).lines();
-        Self { child, logs }
-    }
-
-    /// The first log line with this message, as JSON: nothing here is a terminal.
-    async fn log(&mut self, message: &str) -> Value {
-        let found = async {
-            while let Some(line) = self.logs.next_line().await.unwrap() {
-                let entry: Value = serde_json::from_str(&line).unwrap();
-                if entry["message"] == message {
-                    return entry;
-                }
-            }
-            panic!("the agent ended without saying: {message}");
-        };
-        tokio::time::timeout(PATIENCE, found).await.unwrap()
-    }
-}
-
-async fn get(address: &str, path: &str) -> String {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nHost: agent\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    answer
-}
 
 #[tokio::test]
 async fn a_running_agent_scans_delivers_shows_metrics_and_stops_when_told() {

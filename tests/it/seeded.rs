@@ -21,7 +21,7 @@ pub const PLACE: &str = "aws:123456789012";
 
 /// A source whose answers are set from outside.
 #[derive(Default)]
-struct Script(Mutex<BTreeMap<String, Result<Vec<Observation>, ScanError>>>);
+pub struct Script(pub Mutex<BTreeMap<Scope, Result<Vec<Observation>, ScanError>>>);
 
 static MANIFEST: Manifest = Manifest {
     connector: "script",
@@ -41,7 +41,7 @@ impl Connector for Script {
     }
 
     async fn scopes(&self, _cx: &ScanContext) -> Result<Vec<Scope>, ScanError> {
-        Ok(self.0.lock().unwrap().keys().map(|kind| Scope::new(PLACE, kind)).collect())
+        Ok(self.0.lock().unwrap().keys().cloned().collect())
     }
 
     async fn observe(
@@ -50,7 +50,7 @@ impl Connector for Script {
         scope: &Scope,
         mut recorder: Recorder<'_>,
     ) -> Result<Complete, ScanError> {
-        let answer = self.0.lock().unwrap()[&scope.kind].clone();
+        let answer = self.0.lock().unwrap()[scope].clone();
         answer?.into_iter().for_each(|observation| recorder.record(observation));
         Ok(recorder.complete())
     }
@@ -106,7 +106,7 @@ async fn scans(config: &Path, data: &Path) {
     let connector: Arc<dyn Connector> = script.clone();
     let source = Source { name: "prod".to_owned(), connector };
     let answer = |kind: &str, answer: Result<Vec<Observation>, ScanError>| {
-        script.0.lock().unwrap().insert(kind.to_owned(), answer);
+        script.0.lock().unwrap().insert(Scope::new(PLACE, kind), answer);
     };
 
     answer("users", Ok(vec![deploy_bot(), person()]));
@@ -146,7 +146,7 @@ fn used(text: &str) -> Usage {
     Usage::LastUsed { at: at(text), resolution_secs: 900, lag_secs: 0 }
 }
 
-fn owned_by(team: &str) -> OwnerEvidence {
+pub fn owned_by(team: &str) -> OwnerEvidence {
     OwnerEvidence {
         reference: team.to_owned(),
         basis: OwnerBasis::Label,

@@ -2,5 +2,8 @@
 
 pub mod agent;
 pub mod moto;
+pub mod npm;
+pub mod prism;
 pub mod receiver;
+pub mod running;
 pub mod testbed;

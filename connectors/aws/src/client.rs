@@ -8,8 +8,10 @@ mod answers;
 mod error;
 mod http;
 mod intact;
+mod kept;
 mod line;
 mod page;
+mod queue;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,8 +34,10 @@ use tokio::sync::OnceCell;
 pub(crate) use self::answers::{Detail, ReportAnswer};
 pub(crate) use self::error::permission;
 use self::intact::Intact;
+use self::kept::Kept;
 use self::line::Line;
 use self::page::Cursor;
+pub(crate) use self::queue::Queue;
 use crate::config::{Accounts, Config};
 use crate::id::Place;
 use crate::normalize::timestamp;
@@ -77,8 +81,8 @@ pub(crate) struct Cloud {
     ambient: OnceCell<aws_sdk_iam::Client>,
     governors: Mutex<BTreeMap<String, Governor>>,
     sessions: Sessions,
-    caller: tokio::sync::Mutex<Option<(String, Arc<Place>)>>,
-    organization: tokio::sync::Mutex<Option<(String, Arc<Organization>)>>,
+    caller: tokio::sync::Mutex<Option<Kept<Place>>>,
+    organization: tokio::sync::Mutex<Option<Kept<Organization>>>,
 }
 
 /// Assumed credentials, inside the client that uses them.
@@ -126,16 +130,14 @@ impl Cloud {
     pub(crate) async fn caller(&self, cx: &ScanContext) -> Result<Arc<Place>, ScanError> {
         const OPERATION: &str = "sts:GetCallerIdentity";
         let mut kept = self.caller.lock().await;
-        if let Some((scan, caller)) = kept.as_ref()
-            && *scan == cx.scan
-        {
-            return Ok(Arc::clone(caller));
+        if let Some(caller) = kept.as_ref().filter(|kept| kept.holds(cx)) {
+            return Ok(Arc::clone(&caller.answer));
         }
         let request = self.sts().await.get_caller_identity();
         let identity = self.agent(cx).read(OPERATION, request.send()).await?;
         let caller = identity.arn().and_then(Place::of_arn).map(Arc::new);
         let caller = caller.ok_or_else(|| malformed(OPERATION, "Arn"))?;
-        *kept = Some((cx.scan.clone(), Arc::clone(&caller)));
+        *kept = Some(Kept::new(cx, &caller));
         Ok(caller)
     }
 
@@ -145,16 +147,20 @@ impl Cloud {
         cx: &ScanContext,
     ) -> Result<Arc<Organization>, ScanError> {
         let mut kept = self.organization.lock().await;
-        if let Some((scan, organization)) = kept.as_ref()
-            && *scan == cx.scan
-        {
-            return Ok(Arc::clone(organization));
+        if let Some(organization) = kept.as_ref().filter(|kept| kept.holds(cx)) {
+            return Ok(Arc::clone(&organization.answer));
         }
         let caller = self.caller(cx).await?;
         let accounts = self.list_accounts(cx).await?;
         let organization = Arc::new(Organization { caller, accounts });
-        *kept = Some((cx.scan.clone(), Arc::clone(&organization)));
+        *kept = Some(Kept::new(cx, &organization));
         Ok(organization)
+    }
+
+    /// Forgets a list of accounts that is older than this pass. Whether there was one.
+    pub(crate) async fn forget_organization(&self, cx: &ScanContext) -> bool {
+        let mut kept = self.organization.lock().await;
+        kept.take_if(|kept| !kept.is_of(cx)).is_some()
     }
 
     async fn list_accounts(&self, cx: &ScanContext) -> Result<BTreeMap<String, String>, ScanError> {

@@ -4,6 +4,7 @@
 pub(crate) mod access_keys;
 pub(crate) mod check;
 pub(crate) mod grants;
+pub(crate) mod named;
 pub(crate) mod per_user;
 pub(crate) mod providers;
 pub(crate) mod roles;
@@ -67,12 +68,12 @@ impl Collector<'_> {
         recorder: Recorder<'_>,
     ) -> Result<Complete, ScanError> {
         match kind {
-            "users" => self.users(recorder).await,
-            "roles" => self.roles(recorder).await,
-            "grants" => self.grants(recorder).await,
+            "users" => self.users(recorder, None).await,
+            "roles" => self.roles(recorder, None).await,
+            "grants" => self.grants(recorder, None).await,
             "access-keys" => self.access_keys(recorder).await,
             "signing-certificates" => self.signing_certificates(recorder).await,
-            "service-specific-credentials" => self.service_credentials(recorder).await,
+            "service-specific-credentials" => self.service_credentials(recorder, None).await,
             "ssh-public-keys" => self.ssh_keys(recorder).await,
             "oidc-providers" => self.oidc_providers(recorder).await,
             "saml-providers" => self.saml_providers(recorder).await,
@@ -98,6 +99,20 @@ impl Collector<'_> {
     /// The credential report, built anew when the stored one is too old.
     pub(crate) async fn report(&self) -> Result<Arc<Report>, ScanError> {
         self.cx.memo.once("report", self.read_report()).await
+    }
+
+    /// The credential report as it stands: an event does not wait for another one.
+    pub(crate) async fn stored_report(&self) -> Result<Arc<Report>, ScanError> {
+        let read = async {
+            match self.account.credential_report().await? {
+                ReportAnswer::Ready { content, generated_at } => parse(&content, generated_at),
+                ReportAnswer::Building | ReportAnswer::Missing => Err(ScanError::Unavailable {
+                    operation: "iam:GetCredentialReport".to_owned(),
+                    reason: "none is stored".to_owned(),
+                }),
+            }
+        };
+        self.cx.memo.once("stored report", read).await
     }
 
     async fn read_report(&self) -> Result<Report, ScanError> {

@@ -6,7 +6,11 @@ use schemars::JsonSchema;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 
+pub use self::events::Events;
+pub(crate) use self::events::is_region;
 use crate::id::{Place, is_account};
+
+mod events;
 
 /// Settings of an AWS source.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize, JsonSchema)]
@@ -23,7 +27,7 @@ pub struct Config {
     pub region: Option<String>,
     /// Tag keys that name an owner. Case and punctuation do not count, nor does a prefix such as
     /// `acme:`.
-    #[serde(default = "default_owner_tags")]
+    #[serde(default = "headcount_sdk::owner::default_keys")]
     pub owner_tags: Vec<String>,
     /// Tag keys that say what an identity is for, compared in the same way.
     #[serde(default = "default_purpose_tags")]
@@ -31,6 +35,13 @@ pub struct Config {
     /// Calls in flight per account, 1 to 10. AWS publishes no limit, and production shares it.
     #[schemars(range(min = 1, max = 10))]
     pub concurrency: u32,
+    /// A queue that brings events, so that a change is read within seconds. Without it everything
+    /// waits for the next scan.
+    pub events: Option<Events>,
+}
+
+fn is_web(url: &str) -> bool {
+    url.starts_with("https://") || url.starts_with("http://")
 }
 
 impl Default for Config {
@@ -39,39 +50,12 @@ impl Default for Config {
             accounts: Accounts::Ambient,
             endpoint_url: None,
             region: None,
-            owner_tags: default_owner_tags(),
+            owner_tags: headcount_sdk::owner::default_keys(),
             purpose_tags: default_purpose_tags(),
             concurrency: 2,
+            events: None,
         }
     }
-}
-
-pub(crate) fn default_owner_tags() -> Vec<String> {
-    owned(&[
-        "owner",
-        "owner-email",
-        "owner-name",
-        "owned-by",
-        "owner-team",
-        "team",
-        "team-name",
-        "squad",
-        "service-owner",
-        "system-owner",
-        "application-owner",
-        "app-owner",
-        "technical-owner",
-        "tech-owner",
-        "business-owner",
-        "product-owner",
-        "data-owner",
-        "contact",
-        "contact-email",
-        "maintainer",
-        "maintained-by",
-        "responsible",
-        "steward",
-    ])
 }
 
 pub(crate) fn default_purpose_tags() -> Vec<String> {
@@ -231,6 +215,12 @@ pub enum ConfigError {
     NotAUrl,
     #[error("concurrency must be between 1 and 10")]
     Concurrency,
+    #[error("events.queue_url is not the URL of a queue")]
+    NotAQueue,
+    #[error("events.region is not the name of a region")]
+    NotARegion,
+    #[error("events.settle_secs must be between 1 and 120")]
+    Settle,
 }
 
 impl Config {
@@ -241,10 +231,10 @@ impl Config {
         if !(1..=10).contains(&self.concurrency) {
             return Err(ConfigError::Concurrency);
         }
-        let web = |url: &String| url.starts_with("https://") || url.starts_with("http://");
-        if !self.endpoint_url.iter().all(web) {
+        if !self.endpoint_url.iter().all(|url| is_web(url)) {
             return Err(ConfigError::NotAUrl);
         }
+        self.events.iter().try_for_each(Events::validate)?;
         match &self.accounts {
             Accounts::Ambient => Ok(()),
             Accounts::Roles(accounts) => accounts.places().map(drop),

@@ -3,12 +3,13 @@
 //! # The code
 //!
 //! `config` says which accounts, `client` is the only part that calls AWS, `collect` has one file
-//! per scope, `normalize`, `policy`, `report` and `id` are pure, and [`MANIFEST`] is the list of
-//! everything that is read, called and needed.
+//! per scope, `feed` turns the messages of a queue into hints, `normalize`, `policy`, `report` and
+//! `id` are pure, and [`MANIFEST`] is the list of everything that is read, called and needed.
 
 mod client;
 mod collect;
 mod config;
+mod feed;
 mod id;
 mod manifest;
 mod normalize;
@@ -17,17 +18,24 @@ mod report;
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 pub use aws_sdk_iam::config::Credentials;
 use headcount_sdk::{
-    Complete, Connector, Manifest, Probe, Recorder, ScanContext, ScanError, Scope,
+    Affiliation, Complete, Connector, Endpoint, Hints, Manifest, Memo, Observation, Priority,
+    Probe, Recorder, ScanContext, ScanError, Scope,
 };
+use tokio::time::Instant;
 
 pub use self::client::Tuning;
-use self::client::{Cloud, not_configured};
+use self::client::{Cloud, Queue, not_configured};
 use self::collect::Collector;
-pub use self::config::{Accounts, Config, ConfigError, OrganizationAccounts, RoleAccounts};
+pub use self::config::{Accounts, Config, ConfigError, Events, OrganizationAccounts, RoleAccounts};
+use self::feed::creators::Creators;
+use self::feed::envelope::Object;
+use self::feed::{Feed, Message, Wire};
 use self::id::Place;
 pub use self::manifest::{MANIFEST, agent_policy, iam_policy};
 use self::normalize::owner::TagKeys;
@@ -36,6 +44,8 @@ use self::normalize::owner::TagKeys;
 pub struct AwsConnector {
     cloud: Cloud,
     tag_keys: TagKeys,
+    /// Filled by the feed.
+    creators: Creators,
 }
 
 impl fmt::Debug for AwsConnector {
@@ -68,7 +78,11 @@ impl AwsConnector {
     ) -> Result<Self, ConfigError> {
         config.validate()?;
         let tag_keys = TagKeys::new(&config.owner_tags, &config.purpose_tags);
-        Ok(Self { cloud: Cloud::new(config, tuning, credentials), tag_keys })
+        Ok(Self {
+            cloud: Cloud::new(config, tuning, credentials),
+            tag_keys,
+            creators: Creators::default(),
+        })
     }
 
     async fn places(&self, cx: &ScanContext) -> Result<Vec<Place>, ScanError> {
@@ -112,6 +126,25 @@ impl AwsConnector {
         let place = Place::parse(&scope.place).ok_or_else(|| not_configured(&scope.place))?;
         self.collector(cx, &place).await
     }
+
+    async fn reread(
+        &self,
+        cx: &ScanContext,
+        scope: &Scope,
+        subjects: &BTreeSet<String>,
+        held: &mut Vec<Observation>,
+    ) -> Result<Complete, ScanError> {
+        let collector = self.open(cx, scope).await?;
+        let mut sink = |observation| held.push(observation);
+        collector.refresh(&scope.kind, subjects, Recorder::new(scope.clone(), &mut sink)).await
+    }
+}
+
+fn trusts_strangers(observation: &Observation) -> bool {
+    let external = |endpoint: &Endpoint| {
+        matches!(endpoint, Endpoint::Account { affiliation: Affiliation::External, .. })
+    };
+    observation.links.iter().any(|link| external(&link.to))
 }
 
 #[async_trait]
@@ -134,11 +167,14 @@ impl Connector for AwsConnector {
         scope: &Scope,
         recorder: Recorder<'_>,
     ) -> Result<Complete, ScanError> {
-        self.open(cx, scope).await?.observe(&scope.kind, recorder).await
+        let collector = self.open(cx, scope).await?;
+        let mut sink = self.creators.adding(recorder);
+        collector.observe(&scope.kind, Recorder::new(scope.clone(), &mut sink)).await
     }
 
-    /// Re-reads the access keys or SSH keys of the one user that is named (by name, unique id
-    /// or ARN), if a scan has seen it. Every other hint activates its scope.
+    /// Re-reads users, roles, their grants or credentials (by name, unique id or ARN; see
+    /// `collect::named`) from the bulk answers that a scan reads. Hints on other scopes activate
+    /// them; a list or two is all there is to read.
     async fn refresh(
         &self,
         cx: &ScanContext,
@@ -146,24 +182,38 @@ impl Connector for AwsConnector {
         subjects: &BTreeSet<String>,
         recorder: Recorder<'_>,
     ) -> Result<Complete, ScanError> {
-        let not_supported =
-            |reason: String| ScanError::NotSupported { operation: "refresh".to_owned(), reason };
-        let mut named = subjects.iter();
-        let (Some(subject), None) = (named.next(), named.next()) else {
-            return Err(not_supported("several users are read with their scope".to_owned()));
-        };
-        if !matches!(scope.kind.as_str(), "access-keys" | "ssh-public-keys") {
-            return Err(not_supported(format!("scope {scope} is read as a whole")));
+        let mut held = Vec::new();
+        let mut complete = self.reread(cx, scope, subjects, &mut held).await?;
+        // An account that is newer than the list would look like a stranger.
+        if held.iter().any(trusts_strangers) && self.cloud.forget_organization(cx).await {
+            held.clear();
+            complete = self.reread(cx, scope, subjects, &mut held).await?;
         }
-        let collector = self.open(cx, scope).await?;
-        let Some((name, user)) = collector.known_user(subject).await else {
-            return Err(not_supported("no scan has seen that user".to_owned()));
+        let mut sink = self.creators.adding(recorder);
+        held.into_iter().for_each(&mut sink);
+        Ok(complete)
+    }
+
+    async fn feed(&self, cx: &ScanContext, hints: Hints) -> Result<(), ScanError> {
+        let Some(events) = &self.cloud.config.events else {
+            return std::future::pending().await;
         };
-        if scope.kind == "access-keys" {
-            collector.refresh_access_keys(&name, &user, recorder).await
-        } else {
-            collector.refresh_ssh_keys(&name, &user, recorder).await
-        }
+        let wire = Outside {
+            connector: self,
+            cx,
+            queue: self.cloud.queue(cx, events).await,
+            places: tokio::sync::Mutex::default(),
+            lists: AtomicU64::new(0),
+        };
+        let feed = Feed {
+            source: &cx.source,
+            wire: &wire,
+            hints,
+            creators: &self.creators,
+            cache: cx.cache.clone(),
+            settle: Duration::from_secs(events.settle_secs.into()),
+        };
+        feed.run().await
     }
 
     async fn check(&self, cx: &ScanContext) -> Vec<Probe> {
@@ -172,6 +222,10 @@ impl Connector for AwsConnector {
             Err(error) => return vec![collect::check::failed("aws", error)],
         };
         let mut probes = collect::check::opened(&self.cloud.config.accounts);
+        if let Some(events) = &self.cloud.config.events {
+            let queue = self.cloud.queue(cx, events).await;
+            probes.extend(collect::check::events(queue.try_out().await));
+        }
         for place in places.iter().take(collect::check::PLACES) {
             match self.collector(cx, place).await {
                 Ok(collector) => probes.extend(collector.check().await),
@@ -179,5 +233,51 @@ impl Connector for AwsConnector {
             }
         }
         probes
+    }
+}
+
+/// For how long the feed goes by a list of places before it asks again about one that is not on it.
+const PLACES_FOR: Duration = Duration::from_secs(300);
+
+/// The queue, and the accounts that this source counts.
+struct Outside<'a> {
+    connector: &'a AwsConnector,
+    cx: &'a ScanContext,
+    queue: Queue,
+    places: tokio::sync::Mutex<Option<(Instant, BTreeSet<Place>)>>,
+    /// Tells one list from the next.
+    lists: AtomicU64,
+}
+
+#[async_trait]
+impl Wire for Outside<'_> {
+    async fn receive(&self) -> Result<Vec<Message>, ScanError> {
+        self.queue.receive().await
+    }
+
+    async fn delete(&self, receipts: &[String]) -> Result<usize, ScanError> {
+        self.queue.delete(receipts).await
+    }
+
+    async fn fetch(&self, object: &Object) -> Result<Vec<u8>, ScanError> {
+        self.queue.fetch(object).await
+    }
+
+    async fn counts(&self, place: &Place) -> Result<bool, ScanError> {
+        let mut kept = self.places.lock().await;
+        if let Some((listed_at, places)) = kept.as_ref()
+            && (places.contains(place) || listed_at.elapsed() < PLACES_FOR)
+        {
+            return Ok(places.contains(place));
+        }
+        // The feed's own context is as old as the feed; the list must not be.
+        let n = self.lists.fetch_add(1, Ordering::Relaxed);
+        let scan = format!("{}.{n}", self.cx.scan);
+        let priority = Priority::Scan;
+        let cx = ScanContext { scan, priority, memo: Memo::default(), ..self.cx.clone() };
+        let places: BTreeSet<Place> = self.connector.places(&cx).await?.into_iter().collect();
+        let counts = places.contains(place);
+        *kept = Some((Instant::now(), places));
+        Ok(counts)
     }
 }

@@ -16,9 +16,12 @@ pub static MANIFEST: Manifest = Manifest {
     call_budget: "Per account and scan, nothing changed since the last: at most \
                   16 + ⌈(U+R+P)/1000⌉ + ⌈R/1000⌉ + ⌈U/168⌉ calls, for U users, R roles and P \
                   customer managed policies. First scan: one more for each user holding keys. Each \
-                  change: one or two. Waiting for a slow credential report: one per poll.",
+                  change: one or two. Waiting for a slow credential report: one per poll. Each batch \
+                  of events, per account and scope that it names: 2 + ⌈(U+R+P)/1000⌉, for roles \
+                  ⌈R/1000⌉ more, for users 2 more, for other credentials one for each user named \
+                  and one for each of that user's keys.",
     cannot_see: &[
-        "Who created a record: only CloudTrail knows.",
+        "Who created a record, unless events are configured: only CloudTrail knows.",
         "The use of service-specific credentials (Bedrock API keys among them), SSH public keys, \
          signing certificates, server certificates and identity providers: AWS records none.",
         "The use of a role more than 400 days ago.",
@@ -122,6 +125,11 @@ const fn reader(name: &'static str, need: Need, why: &'static str) -> Operation 
     Operation { name, permission: name, need, caller: Caller::Reader, why }
 }
 
+/// Only where `events` is configured. Nothing is incomplete without it, only later.
+const fn consumer(name: &'static str, permission: &'static str, why: &'static str) -> Operation {
+    Operation { name, permission, need: Need::Enrichment("events"), caller: Caller::Agent, why }
+}
+
 const OPERATIONS: &[Operation] = &[
     Operation {
         name: "sts:GetCallerIdentity",
@@ -215,6 +223,17 @@ const OPERATIONS: &[Operation] = &[
         Need::Scopes(&["server-certificates"]),
         "server certificates",
     ),
+    consumer("sqs:ReceiveMessage", "sqs:ReceiveMessage", "to read the queue of events"),
+    consumer(
+        "sqs:DeleteMessageBatch",
+        "sqs:DeleteMessage",
+        "to delete an event when what it names is read and committed",
+    ),
+    consumer(
+        "s3:GetObject",
+        "s3:GetObject",
+        "to read the files of a trail whose bucket sends notifications",
+    ),
 ];
 
 /// The policy of the identity that reads an account: the reader role of a member, or the agent
@@ -228,17 +247,23 @@ pub fn iam_policy() -> Value {
 }
 
 /// What the agent's own identity needs to read other accounts: for the accounts of an
-/// organisation, or for a list of roles, both through roles named `role`.
+/// organisation, or for a list of roles, both through roles named `role`. The last two statements
+/// are for `events`, with names to be replaced; without events they are left out.
 #[must_use]
 pub fn agent_policy(role: &str) -> Value {
-    let listing: Vec<&str> = permissions(Caller::Agent)
-        .into_iter()
-        .filter(|action| action.starts_with("organizations:"))
-        .collect();
+    let of = |service: &str| -> Vec<&str> {
+        let all = permissions(Caller::Agent).into_iter();
+        all.filter(|action| action.split(':').next() == Some(service)).collect()
+    };
     json!({ "Version": "2012-10-17", "Statement": [
-        { "Sid": "HeadcountAccounts", "Effect": "Allow", "Action": listing, "Resource": "*" },
-        { "Sid": "HeadcountAssume", "Effect": "Allow", "Action": "sts:AssumeRole",
+        { "Sid": "HeadcountAccounts", "Effect": "Allow", "Action": of("organizations"),
+          "Resource": "*" },
+        { "Sid": "HeadcountAssume", "Effect": "Allow", "Action": of("sts"),
           "Resource": format!("arn:*:iam::*:role/{role}") },
+        { "Sid": "HeadcountQueue", "Effect": "Allow", "Action": of("sqs"),
+          "Resource": "arn:*:sqs:*:*:headcount" },
+        { "Sid": "HeadcountTrail", "Effect": "Allow", "Action": of("s3"),
+          "Resource": "arn:*:s3:::TRAIL-BUCKET/*" },
     ] })
 }
 

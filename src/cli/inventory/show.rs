@@ -6,28 +6,21 @@ use comfy_table::Cell;
 use headcount_core::findings::{Finding, FindingStatus};
 use headcount_core::inventory::{Origin, Record};
 use headcount_core::reconcile::{FieldChange, changes};
-use headcount_sdk::{Endpoint, Expiry, Link, Observation, Usage};
+use headcount_sdk::{Expiry, Observation, RecordId, Usage};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::ShowArgs;
+use super::around::{Linked, meant};
 use super::find::{Found, find};
-use super::words::{brief, endpoint, owner, trust, words};
+use super::trail::Trail;
+use super::words::{brief, endpoint, found as found_words, owner, trust, words};
 use crate::cli::format::PageFormat;
 use crate::cli::lines::write_json;
 use crate::cli::output::{FindingLine, RecordLine};
 use crate::cli::session::Session;
 use crate::cli::style::{self, Style, safe};
 use crate::cli::time;
-use crate::store::RecordFilter;
-
-/// A link that another record has to this one.
-struct Incoming {
-    kind: &'static str,
-    id: String,
-    name: String,
-    record_kind: String,
-}
 
 /// One step in the life of a record.
 #[derive(Serialize)]
@@ -48,7 +41,10 @@ pub async fn run(
     let at = args.at.map(|moment| moment.resolve(session.now));
     let found = find(session, &args.subject, at).await?;
     let record = &found.record;
-    let incoming = incoming(session, record, at).await?;
+    let linked = match at {
+        Some(at) => Linked::then(session, record, at).await?,
+        None => Linked::now(session, record).await?,
+    };
     let mut findings = session.store.findings_on(&[record.id().to_string()]).await?;
     let mut steps = history(&found);
     if let Some(at) = at {
@@ -56,61 +52,19 @@ pub async fn run(
         steps.retain(|step| step.at <= at);
     }
     match args.format {
-        PageFormat::Json => json(record, &found, &incoming, &findings, &steps, out)?,
+        PageFormat::Json => json(&found, &linked, &findings, &steps, out)?,
         PageFormat::Table => {
             let page = Page { style, now: at.unwrap_or(session.now) };
             page.head(&found, out)?;
             page.facts(record, out)?;
             page.findings(&findings, out)?;
-            page.links(record, &incoming, out)?;
+            page.links(record, &linked, out)?;
+            page.trail(&linked, out)?;
             page.maps(&record.observation, out)?;
             page.history(record, &steps, out)?;
         }
     }
     Ok(())
-}
-
-/// Walks the whole inventory: links are kept on the record that has them.
-async fn incoming(
-    session: &Session,
-    record: &Record,
-    at: Option<Timestamp>,
-) -> anyhow::Result<Vec<Incoming>> {
-    let mut incoming = Vec::new();
-    let filter = RecordFilter { at, ..RecordFilter::default() };
-    session
-        .each_record(&filter, |other| {
-            let seen = &other.observation;
-            let mut kinds: Vec<&'static str> = seen
-                .links
-                .iter()
-                .filter(|l| leads_to(l, record))
-                .map(|l| l.kind.as_str())
-                .collect();
-            if seen.parent.as_ref() == Some(record.id()) {
-                kinds.push("belongs_to");
-            }
-            kinds.dedup();
-            incoming.extend(kinds.into_iter().map(|kind| Incoming {
-                kind,
-                id: seen.id.to_string(),
-                name: seen.name.clone(),
-                record_kind: seen.kind.clone(),
-            }));
-            Ok(())
-        })
-        .await?;
-    Ok(incoming)
-}
-
-fn leads_to(link: &Link, record: &Record) -> bool {
-    let native = &record.observation.native;
-    match &link.to {
-        Endpoint::Record { id } => id == record.id(),
-        Endpoint::Account { principal: Some(principal), .. } => principal == native,
-        Endpoint::Federation { issuer } => issuer == native,
-        _ => false,
-    }
 }
 
 fn history(found: &Found) -> Vec<Step> {
@@ -264,21 +218,25 @@ impl Page {
         write!(out, "{}", style::lines(table, 2))
     }
 
-    fn links(&self, record: &Record, incoming: &[Incoming], out: &mut dyn Write) -> Printed {
-        if record.observation.links.is_empty() && incoming.is_empty() {
+    fn links(&self, record: &Record, linked: &Linked, out: &mut dyn Write) -> Printed {
+        if record.observation.links.is_empty() && linked.incoming.is_empty() {
             return Ok(());
         }
         self.heading("Links", out)?;
         let mut table = self.style.table(&[]);
         for link in &record.observation.links {
+            let there = linked.outgoing.as_ref().map(|outgoing| {
+                found_words(&link.to, &meant(record, link, outgoing), &linked.places)
+            });
             table.add_row(vec![
                 Cell::new("→"),
                 Cell::new(words(link.kind.as_str())),
                 Cell::new(endpoint(&link.to)),
+                Cell::new(there.unwrap_or_default()),
                 Cell::new(link.trust.as_ref().map(trust).unwrap_or_default()),
             ]);
         }
-        for link in incoming {
+        for link in &linked.incoming {
             table.add_row(vec![
                 Cell::new("←"),
                 Cell::new(words(link.kind)),
@@ -287,6 +245,14 @@ impl Page {
             ]);
         }
         write!(out, "{}", style::lines(table, 2))
+    }
+
+    fn trail(&self, linked: &Linked, out: &mut dyn Write) -> Printed {
+        let Some(trail) = linked.trail.as_ref().filter(|trail| !trail.is_empty()) else {
+            return Ok(());
+        };
+        self.heading("Trail", out)?;
+        trail.print(self.style, out)
     }
 
     fn maps(&self, seen: &Observation, out: &mut dyn Write) -> Printed {
@@ -335,7 +301,12 @@ struct Detail<'a> {
     line: RecordLine<'a>,
     observation: &'a Observation,
     gone_since: Option<Timestamp>,
+    /// The records over which the owner was inherited, nearest first; empty = its own evidence.
+    owner_path: &'a [RecordId],
     linked_from: Vec<LinkedFrom<'a>>,
+    /// Left out for the past.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trail: Option<&'a Trail>,
     findings: Vec<FindingLine<'a>>,
     history: &'a [Step],
 }
@@ -349,18 +320,20 @@ struct LinkedFrom<'a> {
 }
 
 fn json(
-    record: &Record,
     found: &Found,
-    incoming: &[Incoming],
+    linked: &Linked,
     findings: &[Finding],
     steps: &[Step],
     out: &mut dyn Write,
 ) -> Printed {
+    let record = &found.record;
     let detail = Detail {
         line: RecordLine::from(record),
         observation: &record.observation,
         gone_since: found.gone_since,
-        linked_from: incoming
+        owner_path: record.owner.as_ref().map_or(&[][..], |owner| &owner.path),
+        linked_from: linked
+            .incoming
             .iter()
             .map(|l| LinkedFrom {
                 kind: l.kind,
@@ -369,6 +342,7 @@ fn json(
                 record_kind: &l.record_kind,
             })
             .collect(),
+        trail: linked.trail.as_ref(),
         findings: findings.iter().map(FindingLine::from).collect(),
         history: steps,
     };

@@ -1,23 +1,56 @@
 //! Owners, links, trusts and changed values in words, for the page of one record.
 
-use headcount_core::inventory::Record;
-use headcount_sdk::{Affiliation, Endpoint, ExternalId, Trust};
+use std::collections::BTreeSet;
+
+use headcount_core::inventory::{Owner, Record};
+use headcount_sdk::{Affiliation, Endpoint, ExternalId, RecordId, Standing, Trust};
 
 use crate::cli::style::{self, safe};
 
 pub fn owner(record: &Record) -> String {
     let Some(owner) = &record.owner else { return "nobody is named".to_owned() };
-    let inherited = match &owner.inherited_from {
-        Some(parent) => format!(", inherited from {parent}"),
-        None => String::new(),
+    let left = match owner.standing {
+        Standing::Left => " (has left)",
+        Standing::Present | Standing::NotKnown => "",
     };
     format!(
-        "{}, {} % sure, from {} ({}){inherited}",
+        "{}{left}, {} % sure, from {} ({}){}",
         safe(&owner.reference),
         owner.confidence.as_percent(),
         safe(&owner.locator),
-        owner.basis.as_str()
+        owner.basis.as_str(),
+        inherited(owner)
     )
+}
+
+/// From the record with the evidence, over those between.
+fn inherited(owner: &Owner) -> String {
+    let Some((from, between)) = owner.path.split_last() else { return String::new() };
+    let between: Vec<&str> = between.iter().rev().map(RecordId::as_str).collect();
+    let over =
+        if between.is_empty() { String::new() } else { format!(" over {}", between.join(", ")) };
+    format!(", inherited from {from}{over}")
+}
+
+/// Whether the record that a link names is there.
+pub fn found(to: &Endpoint, meant: &[&Record], counted: &BTreeSet<String>) -> String {
+    if let [first, others @ ..] = meant {
+        let seen = &first.observation;
+        let more =
+            if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };
+        return format!("{} {}{more}", seen.kind, safe(&seen.name));
+    }
+    match to {
+        Endpoint::Record { .. } => "not there".to_owned(),
+        Endpoint::Native { place, .. } | Endpoint::Account { place, principal: Some(_), .. } => {
+            if counted.contains(place) {
+                format!("not found in {place}")
+            } else {
+                format!("{place} is not counted")
+            }
+        }
+        _ => String::new(),
+    }
 }
 
 pub fn words(name: &str) -> String {

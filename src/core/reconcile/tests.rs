@@ -32,6 +32,31 @@ prop_compose! {
     }
 }
 
+/// The same things, some of them with who made them among their owner evidence.
+fn told(snapshot: &Snapshot, of: &BTreeSet<u8>) -> Snapshot {
+    let mut told = snapshot.clone();
+    for (n, observation) in of.iter().filter_map(|n| Some((*n, snapshot.get(&id(*n))?.clone()))) {
+        let evidence = [creator(n), label(n)];
+        let observation = Observation { owner_evidence: evidence.to_vec(), ..observation };
+        told.insert(observation.id.clone(), observation);
+    }
+    told
+}
+
+fn creator(number: u8) -> OwnerEvidence {
+    OwnerEvidence {
+        reference: format!("maker-{number}"),
+        basis: OwnerBasis::Creator,
+        locator: "event".to_owned(),
+        kind: headcount_sdk::OwnerKind::Technical,
+        standing: headcount_sdk::Standing::NotKnown,
+    }
+}
+
+fn label(number: u8) -> OwnerEvidence {
+    OwnerEvidence { basis: OwnerBasis::Label, locator: "tag:Owner".to_owned(), ..creator(number) }
+}
+
 fn known(snapshot: &Snapshot) -> Vec<Known> {
     snapshot
         .values()
@@ -111,6 +136,30 @@ proptest! {
         );
     }
 
+    /// Events tell who made a record, listings do not: what was told stays, is no drift, and is no
+    /// reason to read the record as changed again.
+    #[test]
+    fn who_made_a_record_is_never_forgotten(
+        a in snapshot(),
+        of in prop::collection::btree_set(0u8..20, 0..8),
+    ) {
+        let before = told(&a, &of);
+        let listed: Vec<Observation> = before
+            .values()
+            .map(|o| {
+                let mut listed = o.clone();
+                listed.owner_evidence.retain(|e| e.basis != OwnerBasis::Creator);
+                listed
+            })
+            .collect();
+        prop_assert_eq!(&read(&before, &listed, Extent::Whole).0, &before);
+        for new in listed {
+            let merged = merge(&before[&new.id], new.clone());
+            prop_assert!(changes(&before[&new.id], &merged).is_empty());
+            prop_assert_eq!(&merge(&merged, new), &merged);
+        }
+    }
+
     #[test]
     fn nothing_disappears_outside_of_what_the_proof_covers(
         a in snapshot(),
@@ -148,6 +197,26 @@ fn an_unread_field_keeps_what_was_known() {
     let merged = merge(&before, after);
     assert_eq!(merged.labels, before.labels);
     assert!(changes(&before, &merged).is_empty(), "a lost permission is not drift");
+}
+
+#[test]
+fn a_creator_stays_beside_evidence_that_changes() {
+    let mut before = observation(1, 0, None);
+    before.owner_evidence = vec![label(1), creator(1)];
+    let with = |evidence: Vec<OwnerEvidence>| {
+        let mut new = observation(1, 0, None);
+        new.owner_evidence = evidence;
+        merge(&before, new).owner_evidence
+    };
+    assert_eq!(with(vec![]), [creator(1)], "a label that is gone is gone");
+    assert_eq!(with(vec![label(2)]), [label(2), creator(1)]);
+    assert_eq!(with(vec![label(1)]), [label(1), creator(1)]);
+    // The source speaks of it again, perhaps because the person has left.
+    let left = OwnerEvidence { standing: headcount_sdk::Standing::Left, ..creator(1) };
+    assert_eq!(with(vec![left.clone()]), [left]);
+    let mut unread = observation(1, 0, None);
+    unread.unread.insert("owner_evidence".to_owned(), "t:Tags".to_owned());
+    assert_eq!(merge(&before, unread).owner_evidence, before.owner_evidence);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! ## What it does
 //! Reports identities that are administrators, or hold powers with which they can make themselves
-//! administrators.
+//! administrators, and grants that give such powers to a whole group of a cluster.
 //!
 //! ## Why it matters
 //! A machine rarely needs everything. One that has it turns any leak of its credential, or any
@@ -8,20 +8,25 @@
 //!
 //! ## How it is found
 //! The policies of each identity are reduced to one level. On AWS: attached and inline policies
-//! and groups from `iam:GetAccountAuthorizationDetails`. The fact `reason` names the policy that
-//! decided. Fields: `privilege`.
+//! and groups from `iam:GetAccountAuthorizationDetails`. On Kubernetes: the roles that bindings give
+//! to the service account; a binding to a group such as `system:authenticated` has no account of
+//! its own and is judged by itself. On GitHub: the permissions of an app. The fact `reason` names
+//! what decided. Fields: `privilege`, `attributes.group`.
 //!
 //! ## Not reported
 //! - Identities whose policies could not be read or understood: the verdict is "unknown".
 //! - Whether a permissions boundary, a service control policy or a session policy takes the power
 //!   away again: the level is that of the identity's own policies. A boundary stands in `reason`.
 //! - Powers granted by the policy of a resource (a bucket, a key) instead of the identity's own.
-//! - Service-linked roles, whose policy is the vendor's; roles of IAM Identity Center, which people
-//!   use; root users, which cannot be less.
+//! - Service-linked roles, whose policy is the vendor's; accounts that a cluster makes for its own
+//!   controllers; roles of IAM Identity Center, which people use; root users, which cannot be less.
+//! - Runners and their groups: what a runner may do is what its jobs may do.
+//! - Bindings to people and their groups, as long as these are not everybody.
 //!
 //! ## Severity
 //! High with high confidence for an administrator. Medium with medium confidence for one that can
-//! become it: a condition may be in the way.
+//! become it: a condition may be in the way. A grant to a group is the same, and critical where the
+//! group is everybody who can log in, or anybody at all.
 //!
 //! ## Fix
 //! See what it did in the last months, write a policy for that, attach it, and take the broad one
@@ -33,6 +38,8 @@
 //!   --policy-generation-details principalArn=ROLE_ARN
 //! aws iam detach-role-policy --role-name NAME \
 //!   --policy-arn arn:aws:iam::aws:policy/AdministratorAccess
+//! kubectl auth can-i --list --as=system:serviceaccount:NAMESPACE:NAME
+//! kubectl delete clusterrolebinding BINDING
 //! ```
 //!
 //! ### Terraform
@@ -43,9 +50,9 @@
 //! }
 //! ```
 
-use headcount_sdk::model::Level;
+use headcount_sdk::model::{Class, Level};
 
-use super::subject::trust_class;
+use super::subject::{kind, trust_class};
 use super::{Context, Judgement, Judges, Meta, Rule, Subject, Verdict};
 use crate::findings::{Certainty, Severity};
 
@@ -80,8 +87,16 @@ impl Rule for AdminIdentity {
     }
 }
 
+/// The groups to which everybody belongs who can log in, or anybody at all.
+const EVERYBODY: [&str; 3] = ["system:anonymous", "system:authenticated", "system:unauthenticated"];
+
 fn verdict(subject: &Subject<'_>) -> Verdict {
-    if !subject.is_identity() || subject.is_root() {
+    let group = subject.attribute("group").filter(|_| {
+        subject.record.observation.class == Class::Grant
+            && subject.record.observation.parent.is_none()
+    });
+    let is_judged = subject.is_identity() || group.is_some();
+    if !is_judged || subject.is_root() || subject.is_one_of(&kind::RUNNERS) {
         return Verdict::NotApplicable;
     }
     let managed = [trust_class::SERVICE_LINKED, trust_class::IDENTITY_CENTER];
@@ -91,19 +106,36 @@ fn verdict(subject: &Subject<'_>) -> Verdict {
     let Some(privilege) = &subject.record.observation.privilege else {
         return Verdict::unknown("privilege");
     };
-    let label = subject.label();
-    let (severity, certainty, title) = match privilege.level {
+    let (severity, certainty, what) = match privilege.level {
         Level::None | Level::Read | Level::Write => return Verdict::Clear,
         Level::Unknown => return Verdict::unknown(format!("privilege ({})", privilege.reason)),
-        Level::Escalating => {
-            let title = format!("{label} can make itself an administrator");
-            (Severity::Medium, Certainty::Medium, title)
-        }
-        Level::Admin => (META.severity, Certainty::High, format!("{label} is an administrator")),
+        Level::Escalating => (Severity::Medium, Certainty::Medium, Power::Escalating),
+        Level::Admin => (META.severity, Certainty::High, Power::Admin),
     };
+    let is_everybodys = group.is_some_and(|group| EVERYBODY.contains(&group));
+    let severity = if is_everybodys { Severity::Critical } else { severity };
+    let title = what.title(&subject.label(), group);
     subject
         .violation(severity, certainty, title)
         .fact("level", privilege.level.as_str())
         .fact("reason", &privilege.reason)
         .into()
+}
+
+enum Power {
+    Escalating,
+    Admin,
+}
+
+impl Power {
+    fn title(&self, label: &str, group: Option<&str>) -> String {
+        match (self, group) {
+            (Self::Admin, None) => format!("{label} is an administrator"),
+            (Self::Escalating, None) => format!("{label} can make itself an administrator"),
+            (Self::Admin, Some(group)) => format!("{label} makes {group} administrators"),
+            (Self::Escalating, Some(group)) => {
+                format!("{label} lets {group} make themselves administrators")
+            }
+        }
+    }
 }

@@ -8,13 +8,15 @@
 //!
 //! ## How it is found
 //! From the expiry that the source states. On AWS: `iam:ListServerCertificates`,
-//! `iam:ListServiceSpecificCredentials`. An expiry of this very moment has passed. Fields:
-//! `expiry`, `status`.
+//! `iam:ListServiceSpecificCredentials`. On GitHub: credentials authorised for single sign-on. An
+//! expiry of this very moment has passed. Fields: `expiry`, `status`.
 //!
 //! ## Not reported
-//! - Credentials that never expire: see `long-lived-credential`.
+//! - Credentials that never expire: see `long-lived-credential` and `non-expiring-token`.
+//! - Requests for certificates and tokens, which are a record of what was asked; a certificate that
+//!   has expired is refused by every server.
 //! - Credentials whose source did not tell an expiry: the verdict is "unknown".
-//! - Credentials that are switched off.
+//! - Credentials that are switched off, as GitHub shows fine-grained tokens that have expired.
 //! - Credentials that will expire soon.
 //!
 //! ## Severity
@@ -29,6 +31,7 @@
 //! aws iam delete-server-certificate --server-certificate-name NAME
 //! aws iam delete-service-specific-credential --user-name USER \
 //!   --service-specific-credential-id ID
+//! gh api -X POST /orgs/ORG/personal-access-tokens/PAT_ID -f action=revoke
 //! ```
 //!
 //! ### Terraform
@@ -42,6 +45,7 @@
 
 use headcount_sdk::model::Expiry;
 
+use super::subject::kind;
 use super::{Context, Judgement, Judges, Meta, Rule, Subject, Verdict};
 use crate::findings::Severity;
 
@@ -64,7 +68,7 @@ impl Rule for ExpiredCredential {
     }
 
     fn judge(&self, cx: &Context<'_>, subject: &Subject<'_>) -> Judgement {
-        if !subject.is_credential() {
+        if !subject.is_credential() || subject.is_one_of(&kind::REQUESTS) {
             return Judgement::steady(Verdict::NotApplicable);
         }
         let at = match subject.record.observation.expiry {

@@ -8,17 +8,20 @@
 //!
 //! ## How it is found
 //! The first complete reading of a scope is its baseline. An identity that is absent from it and
-//! seen later is new. On AWS, users and roles come from `iam:GetAccountAuthorizationDetails`.
-//! Fields: `origin`, `first_seen_at`.
+//! seen later is new. On AWS, users and roles come from `iam:GetAccountAuthorizationDetails`. On
+//! Kubernetes: service accounts; a namespace's `default` account from the time it is bound or used.
+//! On GitHub: installed apps, machine users, self-hosted runners and their groups. Fields: `origin`,
+//! `first_seen_at`.
 //!
 //! ## Not reported
 //! - What was there when the scope was first read to its end: nobody can say since when.
 //! - An identity that was gone for a while and came back under the same lasting id.
+//! - Ephemeral runners, which live for one job: their group stands for them.
 //! - Root users and people.
 //!
 //! ## Severity
-//! Medium. Low for service-linked roles, which a service of the vendor makes by itself. The
-//! confidence is high.
+//! Medium. Low for what comes by itself: service-linked roles, the accounts that a cluster makes for
+//! its controllers, the `default` account of a namespace. The confidence is high.
 //!
 //! ## Fix
 //! Find out who made it and for what, write that down as owner and purpose tags, or delete it.
@@ -29,6 +32,9 @@
 //! aws cloudtrail lookup-events --region us-east-1 \
 //!   --lookup-attributes AttributeKey=ResourceName,AttributeValue=NAME
 //! aws iam tag-role --role-name NAME --tags Key=owner,Value=TEAM Key=purpose,Value=TEXT
+//! kubectl -n NAMESPACE get serviceaccount NAME -o yaml --show-managed-fields
+//! kubectl -n NAMESPACE annotate serviceaccount NAME a8r.io/owner=TEAM
+//! gh api "/orgs/ORG/audit-log?phrase=action:integration_installation.create"
 //! ```
 //!
 //! ### Terraform
@@ -73,7 +79,8 @@ impl Rule for NewIdentity {
     }
 
     fn judge(&self, cx: &Context<'_>, subject: &Subject<'_>) -> Judgement {
-        if !subject.is_identity() || subject.is_root() {
+        let is_ephemeral = subject.attribute("ephemeral") == Some("true");
+        if !subject.is_identity() || subject.is_root() || is_ephemeral {
             return Judgement::steady(Verdict::NotApplicable);
         }
         let record = subject.record;
@@ -86,7 +93,8 @@ impl Rule for NewIdentity {
         // An unread trust class is no reason for silence here: it only decides the severity.
         let vendors =
             matches!(subject.exempt(&[trust_class::SERVICE_LINKED]), Some(Verdict::NotApplicable));
-        let severity = if vendors { Severity::Low } else { META.severity };
+        let comes_by_itself = vendors || subject.is_namespace_default();
+        let severity = if comes_by_itself { Severity::Low } else { META.severity };
         let title = format!("New {}", subject.label());
         let violation = subject
             .violation(severity, Certainty::High, title)

@@ -9,16 +9,21 @@
 //! ## How it is found
 //! Owner evidence is collected from tags and labels, the stack that manages the record, its
 //! description, its path and the identity around it. The strongest wins; texts such as `tbd` or
-//! `none` name nobody. On AWS, tags come from `iam:GetAccountAuthorizationDetails`. Fields:
-//! `owner`, `owner_evidence`.
+//! `none` name nobody. On AWS, tags come from `iam:GetAccountAuthorizationDetails`. On Kubernetes:
+//! labels and annotations of the service account, of what runs as it and of its namespace. On
+//! GitHub: whoever installed the app, as the audit log tells. What uses an identity from another
+//! source lends it its owner: the repository that deploys with a role, the workload behind an
+//! account. Fields: `owner`, `owner_evidence`, `links`.
 //!
 //! ## Not reported
 //! - Identities whose owner evidence could not be read and of which no owner is known: the verdict
 //!   is "unknown".
 //! - An owner that is only guessed: see `weak-owner`.
-//! - An owner who has left: whether the person still exists is not asked here.
-//! - Service-linked roles and roles of IAM Identity Center, which their service manages; root
-//!   users, which belong to the account; people.
+//! - An owner who has left: see `orphaned-identity`.
+//! - Service-linked roles and roles of IAM Identity Center, which their service manages; accounts
+//!   that a cluster makes for its own controllers; root users, which belong to the account; people.
+//! - A namespace's `default` account, which belongs to the namespace, and runners and their groups,
+//!   for which GitHub has no place to write an owner.
 //! - Credentials, which have the owner of their identity.
 //!
 //! ## Severity
@@ -27,12 +32,17 @@
 //!
 //! ## Fix
 //! Find the team (who made it, what uses it, which repository names it) and write it down where
-//! the identity is. An owner tag is read at the next scan and resolves the finding.
+//! the identity is. An owner tag is read at the next scan and resolves the finding. On Kubernetes
+//! one label on the namespace answers for all accounts in it, with less confidence. GitHub has no
+//! field for the owner of an app or a machine user: keep the answer in your register, and switch the
+//! rule off for that one by an override with `match: {kind: app-installation, name: SLUG}`.
 //!
 //! ### CLI
 //! ```sh
 //! aws iam tag-role --role-name NAME --tags Key=owner,Value=TEAM
 //! aws iam tag-user --user-name NAME --tags Key=owner,Value=TEAM
+//! kubectl -n NAMESPACE annotate serviceaccount NAME a8r.io/owner=TEAM
+//! kubectl annotate namespace NAMESPACE a8r.io/owner=TEAM
 //! ```
 //!
 //! ### Terraform
@@ -80,7 +90,7 @@ impl Rule for OwnerlessIdentity {
 }
 
 fn verdict(subject: &Subject<'_>) -> Verdict {
-    if !subject.is_identity() || subject.is_root() {
+    if !subject.is_identity() || subject.is_root() || subject.belongs_elsewhere() {
         return Verdict::NotApplicable;
     }
     let managed = [trust_class::SERVICE_LINKED, trust_class::IDENTITY_CENTER];

@@ -4,23 +4,31 @@
 //!
 //! ## Why it matters
 //! What grants by name does not see the difference: policies of buckets and keys, cluster
-//! mappings and audit rules may hand the powers of the old identity to the new one. Whoever may
-//! create identities can choose a name for that very reason.
+//! mappings and audit rules may hand the powers of the old identity to the new one. In a cluster
+//! every binding names accounts by name, so a service account that is made again has at once all
+//! bindings of the old one that were left, and the clouds' trust in it as well. Whoever may create
+//! identities can choose a name for that very reason.
 //!
 //! ## How it is found
 //! The source's lasting id of the identity differs from that of a vanished one with the same name,
 //! kind and place. On AWS, the lasting ids (`AROA…`, `AIDA…`) come from
-//! `iam:GetAccountAuthorizationDetails`. The facts name both. Fields: `replaces`, `first_seen_at`.
+//! `iam:GetAccountAuthorizationDetails`; on Kubernetes it is `metadata.uid`, on GitHub the number of
+//! an account. The facts name both, and the power that the name gives now. Fields: `replaces`,
+//! `first_seen_at`, `privilege`, `links`.
 //!
 //! ## Not reported
 //! - A name that was free before the source was first counted, or longer than vanished records are
 //!   kept.
 //! - A re-creation between two readings of a source whose records have no lasting id.
-//! - Service-linked roles, which their service deletes and makes again; people.
+//! - Service-linked roles, which their service deletes and makes again; accounts that a cluster
+//!   makes for its own controllers; people.
+//! - Installed apps, runners and their groups, which nothing grants to by name.
 //!
 //! ## Severity
-//! High, with high confidence that the identity is another one. Whether it was meant so is for its
-//! owner to say: a template that replaces a role looks the same.
+//! High, with high confidence that the identity is another one. Medium for a service account that
+//! is known to inherit no more than reading and points to no role of a cloud. Whether it was meant
+//! so is for its owner to say: a template that replaces a role, or a chart that is installed again,
+//! looks the same.
 //!
 //! ## Fix
 //! Ask who made it again, and look for grants that name it: trust policies, resource policies,
@@ -31,6 +39,8 @@
 //! aws cloudtrail lookup-events --region us-east-1 \
 //!   --lookup-attributes AttributeKey=ResourceName,AttributeValue=NAME
 //! aws iam get-role --role-name NAME --query Role.[RoleId,CreateDate]
+//! kubectl -n NAMESPACE get serviceaccount NAME -o yaml --show-managed-fields
+//! kubectl auth can-i --list --as=system:serviceaccount:NAMESPACE:NAME
 //! ```
 //!
 //! ### Terraform
@@ -40,7 +50,9 @@
 //! }
 //! ```
 
-use super::subject::trust_class;
+use headcount_sdk::model::{Level, LinkKind};
+
+use super::subject::{kind, trust_class};
 use super::window::open_until;
 use super::{Context, Judgement, Judges, Meta, Rule, Setting, Subject, Verdict};
 use crate::findings::{Certainty, Severity};
@@ -64,7 +76,9 @@ impl Rule for ResurrectedIdentity {
     }
 
     fn judge(&self, cx: &Context<'_>, subject: &Subject<'_>) -> Judgement {
-        if !subject.is_identity() {
+        let is_granted_by_name =
+            !subject.is_kind(kind::APP_INSTALLATION) && !subject.is_one_of(&kind::RUNNERS);
+        if !subject.is_identity() || !is_granted_by_name {
             return Judgement::steady(Verdict::NotApplicable);
         }
         if let Some(verdict) = subject.exempt(&[trust_class::SERVICE_LINKED]) {
@@ -78,11 +92,27 @@ impl Rule for ResurrectedIdentity {
             return Judgement::steady(Verdict::Clear);
         };
         let title = format!("{} took over the name of a deleted identity", subject.label());
+        let severity = if inherits_little(subject) { Severity::Medium } else { META.severity };
         let violation = subject
-            .violation(META.severity, Certainty::High, title)
+            .violation(severity, Certainty::High, title)
             .fact("id", record.id())
             .fact("replaces", replaced)
             .fact("first_seen_at", record.first_seen_at);
+        let violation = match &record.observation.privilege {
+            Some(p) => violation.fact("level", p.level.as_str()).fact("reason", &p.reason),
+            None => violation,
+        };
         Judgement::until(violation, end)
     }
+}
+
+/// A cluster shows all that is granted to a name in it; a cloud's resources do not.
+fn inherits_little(subject: &Subject<'_>) -> bool {
+    let observation = &subject.record.observation;
+    let privilege =
+        observation.privilege.as_ref().filter(|_| subject.unread("privilege").is_none());
+    subject.is_kind(kind::SERVICE_ACCOUNT)
+        && subject.unread("links").is_none()
+        && privilege.is_some_and(|privilege| privilege.level <= Level::Read)
+        && !observation.links.iter().any(|link| link.kind == LinkKind::Uses)
 }

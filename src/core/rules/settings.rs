@@ -29,11 +29,16 @@ pub struct RuleSettings {
     pub severity: Option<Severity>,
     /// The rule's threshold in whole days, where it has one.
     pub days: Option<u32>,
+    /// For how many days an event is reported, where the rule's `days` mean something else.
+    pub report_days: Option<u32>,
     /// Least confidence in percent, where the rule has such a threshold.
     pub min_confidence: Option<u8>,
     /// Accounts outside the organisation that may be trusted, where the rule looks at trust: the
     /// account alone (`123456789012`) or with its system (`aws:123456789012`).
     pub trusted_accounts: Option<Vec<String>>,
+    /// Apps of others that may be installed, by their slug (`renovate`), where the rule looks at
+    /// apps.
+    pub trusted_apps: Option<Vec<String>>,
     /// Other thresholds for some records; the last selector that matches wins.
     pub overrides: Vec<Override>,
 }
@@ -47,8 +52,10 @@ pub struct Override {
     pub enabled: Option<bool>,
     pub severity: Option<Severity>,
     pub days: Option<u32>,
+    pub report_days: Option<u32>,
     pub min_confidence: Option<u8>,
     pub trusted_accounts: Option<Vec<String>>,
+    pub trusted_apps: Option<Vec<String>>,
 }
 
 /// Picks records; every field that is given must match. `*` in a pattern stands for any text.
@@ -76,8 +83,11 @@ pub struct Resolved {
     /// 0 where the rule has no such threshold.
     pub days: u32,
     /// 0 where the rule has no such threshold.
+    pub report_days: u32,
+    /// 0 where the rule has no such threshold.
     pub min_confidence: u8,
     pub trusted_accounts: Vec<String>,
+    pub trusted_apps: Vec<String>,
 }
 
 impl Resolved {
@@ -88,14 +98,17 @@ impl Resolved {
             enabled: true,
             severity: None,
             days: 0,
+            report_days: 0,
             min_confidence: 0,
             trusted_accounts: Vec::new(),
+            trusted_apps: Vec::new(),
         };
         for setting in meta.settings {
             match setting {
                 Setting::Days { default, .. } => resolved.days = *default,
+                Setting::ReportDays { default, .. } => resolved.report_days = *default,
                 Setting::MinConfidence { default, .. } => resolved.min_confidence = *default,
-                Setting::TrustedAccounts { .. } => {}
+                Setting::TrustedAccounts { .. } | Setting::TrustedApps { .. } => {}
             }
         }
         resolved
@@ -104,18 +117,32 @@ impl Resolved {
     /// The day threshold as a span of absolute time.
     #[must_use]
     pub fn span(&self) -> SignedDuration {
-        SignedDuration::from_hours(24 * i64::from(self.days))
+        whole_days(self.days)
+    }
+
+    /// For how long an event is reported, as a span of absolute time.
+    #[must_use]
+    pub fn report_span(&self) -> SignedDuration {
+        whole_days(self.report_days)
     }
 
     fn apply(&mut self, layer: Layer<'_>) {
         self.enabled = layer.enabled.unwrap_or(self.enabled);
         self.severity = layer.severity.or(self.severity);
         self.days = layer.days.unwrap_or(self.days);
+        self.report_days = layer.report_days.unwrap_or(self.report_days);
         self.min_confidence = layer.min_confidence.unwrap_or(self.min_confidence);
         if let Some(accounts) = layer.trusted_accounts {
             self.trusted_accounts = accounts.clone();
         }
+        if let Some(apps) = layer.trusted_apps {
+            self.trusted_apps = apps.clone();
+        }
     }
+}
+
+fn whole_days(days: u32) -> SignedDuration {
+    SignedDuration::from_hours(24 * i64::from(days))
 }
 
 /// What a rule's section and its overrides have in common.
@@ -124,8 +151,10 @@ pub(super) struct Layer<'a> {
     pub enabled: Option<bool>,
     pub severity: Option<Severity>,
     pub days: Option<u32>,
+    pub report_days: Option<u32>,
     pub min_confidence: Option<u8>,
     pub trusted_accounts: Option<&'a Vec<String>>,
+    pub trusted_apps: Option<&'a Vec<String>>,
 }
 
 impl RuleSettings {
@@ -134,8 +163,10 @@ impl RuleSettings {
             enabled: self.enabled,
             severity: self.severity,
             days: self.days,
+            report_days: self.report_days,
             min_confidence: self.min_confidence,
             trusted_accounts: self.trusted_accounts.as_ref(),
+            trusted_apps: self.trusted_apps.as_ref(),
         }
     }
 }
@@ -146,8 +177,10 @@ impl Override {
             enabled: self.enabled,
             severity: self.severity,
             days: self.days,
+            report_days: self.report_days,
             min_confidence: self.min_confidence,
             trusted_accounts: self.trusted_accounts.as_ref(),
+            trusted_apps: self.trusted_apps.as_ref(),
         }
     }
 }

@@ -10,14 +10,16 @@
 //! ## How it is found
 //! From the last use that the source records for this one credential, never from another one of
 //! the same identity. On AWS: the `access_key_N_last_used_date` columns of
-//! `iam:GetCredentialReport`, to 15 minutes. The time by which a source may lag behind is added
-//! to the threshold. Exactly `days` days is not yet too long. Fields: `usage`, `created_at`,
-//! `status`.
+//! `iam:GetCredentialReport`, to 15 minutes. On GitHub: the last use of tokens, authorised
+//! credentials and deploy keys. On Kubernetes: the label `kubernetes.io/legacy-token-last-used` of
+//! legacy tokens, to one day. The time by which a source may lag behind is added to the threshold.
+//! Exactly `days` days is not yet too long. Fields: `usage`, `created_at`, `status`.
 //!
 //! ## Not reported
 //! - Credentials whose use the source does not record (AWS: service-specific credentials, signing
-//!   certificates, SSH keys), or whose use could not be read: the verdict is "unknown", and a
-//!   finding that is open stays open.
+//!   certificates, SSH keys; GitHub: secrets of pipelines; Kubernetes: certificates), or whose use
+//!   could not be read: the verdict is "unknown", and a finding that is open stays open.
+//! - A legacy token that the cluster has switched off: see `legacy-token`.
 //! - Credentials that are switched off: the danger is gone, and switching off is a fix.
 //!
 //! ## Severity
@@ -32,6 +34,9 @@
 //! aws iam get-access-key-last-used --access-key-id KEY_ID
 //! aws iam update-access-key --user-name USER --access-key-id KEY_ID --status Inactive
 //! aws iam delete-access-key --user-name USER --access-key-id KEY_ID
+//! gh repo deploy-key delete KEY_ID --repo OWNER/REPO
+//! gh api -X POST /orgs/ORG/personal-access-tokens/PAT_ID -f action=revoke
+//! kubectl -n NAMESPACE delete secret NAME
 //! ```
 //!
 //! ### Terraform
@@ -72,7 +77,8 @@ impl Rule for StaleCredential {
     }
 
     fn judge(&self, cx: &Context<'_>, subject: &Subject<'_>) -> Judgement {
-        if !subject.is_credential() {
+        let is_invalid = subject.attribute("invalid_since").is_some();
+        if !subject.is_credential() || is_invalid {
             return Judgement::steady(Verdict::NotApplicable);
         }
         idle::judge(cx, subject, META.severity)

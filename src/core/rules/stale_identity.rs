@@ -10,15 +10,17 @@
 //! ## How it is found
 //! From the last use that the source records. On AWS: `RoleLastUsed` of
 //! `iam:GetAccountAuthorizationDetails` for roles; for users the latest use of any of their
-//! credentials in `iam:GetCredentialReport`. The time by which a source may lag behind is added to
-//! the threshold. Exactly `days` days is not yet too long. Fields: `usage`, `created_at`,
-//! `status`.
+//! credentials in `iam:GetCredentialReport`. On GitHub: the last request of an app or a machine
+//! user, where the organisation's API insights can be read. The time by which a source may lag
+//! behind is added to the threshold. Exactly `days` days is not yet too long. Fields: `usage`,
+//! `created_at`, `status`.
 //!
 //! ## Not reported
 //! - Identities whose use the source does not record, or whose use could not be read: the verdict
 //!   is "unknown", and a finding that is open stays open.
 //! - Identities that are switched off: the danger is gone, and switching off is a fix.
 //! - Service-linked roles, which only their service can use; root users; people.
+//! - Service accounts of Kubernetes, whose use no cluster records: see `unused-service-account`.
 //! - Use that the source does not count. AWS keeps the last use of a role for 400 days, so a
 //!   longer threshold than that reports less than it seems to.
 //!
@@ -36,6 +38,7 @@
 //! aws iam put-role-policy --role-name NAME --policy-name quarantine --policy-document \
 //!   '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}'
 //! aws iam delete-role --role-name NAME
+//! # suspend or uninstall it: https://github.com/organizations/ORG/settings/installations/ID
 //! ```
 //!
 //! ### Terraform
@@ -46,7 +49,7 @@
 //! }
 //! ```
 
-use super::subject::trust_class;
+use super::subject::{kind, trust_class};
 use super::{Context, Judgement, Judges, Meta, Rule, Setting, Subject, Verdict, idle};
 use crate::findings::Severity;
 
@@ -77,7 +80,8 @@ impl Rule for StaleIdentity {
     }
 
     fn judge(&self, cx: &Context<'_>, subject: &Subject<'_>) -> Judgement {
-        if !subject.is_identity() || subject.is_root() {
+        let is_judged = subject.is_identity() && !subject.is_kind(kind::SERVICE_ACCOUNT);
+        if !is_judged || subject.is_root() {
             return Judgement::steady(Verdict::NotApplicable);
         }
         if let Some(verdict) = subject.exempt(&[trust_class::SERVICE_LINKED]) {

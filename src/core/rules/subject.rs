@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use headcount_sdk::model::{Class, Level, Status};
+use headcount_sdk::model::{Class, Expiry, Level, Status};
+use jiff::SignedDuration;
 
 use super::{Verdict, Violation};
 use crate::findings::{Certainty, Severity};
@@ -11,10 +12,34 @@ use crate::inventory::{Record, Surroundings};
 /// Record kinds that some rule treats in a way of its own; connectors use these very words.
 pub(super) mod kind {
     pub const ACCESS_KEY: &str = "access-key";
+    pub const APP_INSTALLATION: &str = "app-installation";
+    /// Secrets that a code host hands to its jobs. Their names are listed, their values never.
+    pub const CI_SECRETS: [&str; 4] =
+        ["actions-secret", "agents-secret", "codespaces-secret", "dependabot-secret"];
+    pub const CERTIFICATE_REQUEST: &str = "certificate-request";
+    /// Certificates that the kubelet asks for on behalf of a pod, one after another.
+    pub const POD_CERTIFICATE_REQUEST: &str = "pod-certificate-request";
+    /// A stage of a repository's jobs, with secrets and subjects of its own.
+    pub const ENVIRONMENT: &str = "environment";
     /// Trust in an identity provider: it proves identities, but holds no secret that could age.
     pub const PROVIDERS: [&str; 2] = ["oidc-provider", "saml-provider"];
+    pub const OAUTH_TOKEN: &str = "oauth-token";
+    pub const REPOSITORY: &str = "repository";
     /// The all-powerful login of an account. It belongs to the account, not to a team.
     pub const ROOT_USER: &str = "root-user";
+    /// Machines that run jobs, and the groups that stand for them. They come and go, and their
+    /// source has no place to write an owner.
+    pub const RUNNERS: [&str; 2] = ["runner-group", "self-hosted-runner"];
+    pub const SERVICE_ACCOUNT: &str = "service-account";
+    pub const SERVICE_ACCOUNT_TOKEN: &str = "service-account-token";
+    /// Tokens that could have been given an expiry.
+    pub const TOKENS: [&str; 4] =
+        ["app-user-token", "classic-token", "fine-grained-token", OAUTH_TOKEN];
+    /// What was asked for. The credential itself is not in the inventory, or not made yet.
+    pub const REQUESTS: [&str; 3] = [CERTIFICATE_REQUEST, POD_CERTIFICATE_REQUEST, TOKEN_REQUEST];
+    /// Somebody asks for a token; nobody has it yet.
+    pub const TOKEN_REQUEST: &str = "fine-grained-token-request";
+    pub const WEBHOOK: &str = "webhook";
 }
 
 /// Values of the attribute `trust_class`.
@@ -24,6 +49,9 @@ pub(super) mod trust_class {
     /// Made from a permission set, for people.
     pub const IDENTITY_CENTER: &str = "identity-center";
 }
+
+/// The longest life of a credential that needs no watching: it is gone before anybody looks.
+const SHORT_LIFE: SignedDuration = SignedDuration::from_hours(24);
 
 /// A record and its linked neighbourhood.
 #[derive(Clone, Copy, Debug)]
@@ -46,12 +74,70 @@ impl Subject<'_> {
     }
 
     pub(super) fn is_root(&self) -> bool {
-        self.record.observation.kind == kind::ROOT_USER
+        self.is_kind(kind::ROOT_USER)
+    }
+
+    pub(super) fn is_kind(&self, kind: &str) -> bool {
+        self.record.observation.kind == kind
+    }
+
+    pub(super) fn is_one_of(&self, kinds: &[&str]) -> bool {
+        kinds.contains(&self.record.observation.kind.as_str())
+    }
+
+    pub(super) fn attribute(&self, name: &str) -> Option<&str> {
+        self.record.observation.attributes.get(name).map(String::as_str)
+    }
+
+    /// An attribute that the rule cannot do without, or `Unknown` why it is not there.
+    pub(super) fn told(&self, name: &str) -> Result<&str, Verdict> {
+        let field = format!("attributes.{name}");
+        match (self.unread(&field), self.attribute(name)) {
+            (Some(unread), _) => Err(unread),
+            (None, Some(value)) => Ok(value),
+            (None, None) => Err(Verdict::unknown(field)),
+        }
+    }
+
+    /// Whether the cluster made it for itself and makes it again: like a service-linked role,
+    /// nobody in the organisation answers for it or can change it.
+    pub(super) fn is_system(&self) -> bool {
+        self.attribute("system") == Some("true")
+    }
+
+    /// Whether it is the account that each namespace has without anybody asking.
+    pub(super) fn is_namespace_default(&self) -> bool {
+        self.attribute("is_default") == Some("true")
+    }
+
+    /// Whether to ask for its owner is to ask for another record's: a namespace's, a repository's.
+    pub(super) fn belongs_elsewhere(&self) -> bool {
+        self.is_namespace_default() || self.is_one_of(&kind::RUNNERS)
+    }
+
+    /// Whether it belongs to an identity that is counted, which is then the one to judge.
+    pub(super) fn has_parent_identity(&self) -> bool {
+        self.parent.is_some_and(|parent| parent.observation.class == Class::Identity)
+    }
+
+    /// Whether the credential ends by itself within a day of being made.
+    pub(super) fn is_short_lived(&self) -> bool {
+        let observation = &self.record.observation;
+        let made = observation.created_at.unwrap_or(self.record.first_seen_at);
+        match observation.expiry {
+            Expiry::At { at } => at.duration_since(made) <= SHORT_LIFE,
+            Expiry::Never | Expiry::NotApplicable | Expiry::Unknown => false,
+        }
     }
 
     /// Whether the identity belongs to one of these trust classes: `NotApplicable` if so,
     /// `Unknown` when that could not be read, `None` when the rule should go on.
+    ///
+    /// What a cluster makes for itself stands with what a vendor's service makes for itself.
     pub(super) fn exempt(&self, classes: &[&str]) -> Option<Verdict> {
+        if self.is_system() && classes.contains(&trust_class::SERVICE_LINKED) {
+            return Some(Verdict::NotApplicable);
+        }
         match self.record.observation.attributes.get("trust_class") {
             Some(class) => classes.contains(&class.as_str()).then_some(Verdict::NotApplicable),
             None => self.unread("attributes.trust_class"),

@@ -14,11 +14,17 @@ use jiff::{SignedDuration, Timestamp};
 use super::*;
 use crate::inventory::{Coverage, Origin, Owner, Surroundings};
 
+mod change;
 mod coverage;
 mod credential;
 mod engine;
+mod github;
+mod kinds;
+mod kubernetes;
 mod laws;
+mod links;
 mod new;
+mod orphan;
 mod owner;
 mod power;
 mod stale;
@@ -152,8 +158,12 @@ impl Case {
         self.seen(|o| o.status = status)
     }
 
+    pub fn attribute(self, name: &str, value: &str) -> Self {
+        self.seen(|o| drop(o.attributes.insert(name.to_owned(), value.to_owned())))
+    }
+
     pub fn trust_class(self, class: &str) -> Self {
-        self.seen(|o| drop(o.attributes.insert("trust_class".to_owned(), class.to_owned())))
+        self.attribute("trust_class", class)
     }
 
     pub fn judge(&self, rule: &str) -> Judgement {

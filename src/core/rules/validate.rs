@@ -55,8 +55,10 @@ fn unknown_rule(path: &str, id: &str) -> String {
 fn check_layer(path: &str, meta: &Meta, layer: Layer<'_>, mistakes: &mut Vec<String>) {
     let given = [
         ("days", layer.days.is_some()),
+        ("report_days", layer.report_days.is_some()),
         ("min_confidence", layer.min_confidence.is_some()),
         ("trusted_accounts", layer.trusted_accounts.is_some()),
+        ("trusted_apps", layer.trusted_apps.is_some()),
     ];
     let reads: Vec<_> = meta.settings.iter().map(super::Setting::key).collect();
     for (key, _) in given.iter().filter(|(key, given)| *given && !reads.contains(key)) {
@@ -66,9 +68,11 @@ fn check_layer(path: &str, meta: &Meta, layer: Layer<'_>, mistakes: &mut Vec<Str
         mistakes
             .push(format!("{path}.{key}: {id} does not read it; it reads {}", known.join(", ")));
     }
-    if layer.days == Some(0) {
-        let hint = "must be at least 1; to switch the rule off, set `enabled: false`";
-        mistakes.push(format!("{path}.days: {hint}"));
+    for (key, days) in [("days", layer.days), ("report_days", layer.report_days)] {
+        if days == Some(0) {
+            let hint = "must be at least 1; to switch the rule off, set `enabled: false`";
+            mistakes.push(format!("{path}.{key}: {hint}"));
+        }
     }
     if layer.min_confidence.is_some_and(|percent| percent > 100) {
         mistakes.push(format!("{path}.min_confidence: is a percentage, so at most 100"));

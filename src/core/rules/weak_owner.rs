@@ -16,7 +16,10 @@
 //! - Identities without any owner: see `ownerless-identity`.
 //! - Identities whose owner evidence could not be read in full: a better statement may be among
 //!   what is missing, so the verdict is "unknown".
-//! - Service-linked roles, roles of IAM Identity Center, root users, people and credentials.
+//! - Service-linked roles, accounts that a cluster makes for its own controllers, roles of IAM
+//!   Identity Center, root users, people and credentials.
+//! - A namespace's `default` account, runners and their groups: see `ownerless-identity`.
+//! - A service account whose namespace names an owner: somebody stated it, once for all of them.
 //!
 //! ## Severity
 //! Low, with high confidence: that the owner is a guess is certain.
@@ -28,6 +31,7 @@
 //! ```sh
 //! aws iam tag-role --role-name NAME --tags Key=owner,Value=TEAM
 //! aws iam tag-user --user-name NAME --tags Key=owner,Value=TEAM
+//! kubectl -n NAMESPACE annotate serviceaccount NAME a8r.io/owner=TEAM
 //! ```
 //!
 //! ### Terraform
@@ -38,9 +42,12 @@
 //! }
 //! ```
 
-use super::subject::trust_class;
+use headcount_sdk::model::OwnerBasis;
+
+use super::subject::{kind, trust_class};
 use super::{Context, Judgement, Judges, Meta, Rule, Setting, Subject, Verdict};
 use crate::findings::{Certainty, Severity};
+use crate::inventory::Owner;
 
 static META: Meta = Meta {
     id: "weak-owner",
@@ -69,7 +76,7 @@ impl Rule for WeakOwner {
 }
 
 fn verdict(cx: &Context<'_>, subject: &Subject<'_>) -> Verdict {
-    if !subject.is_identity() || subject.is_root() {
+    if !subject.is_identity() || subject.is_root() || subject.belongs_elsewhere() {
         return Verdict::NotApplicable;
     }
     let managed = [trust_class::SERVICE_LINKED, trust_class::IDENTITY_CENTER];
@@ -77,7 +84,10 @@ fn verdict(cx: &Context<'_>, subject: &Subject<'_>) -> Verdict {
         return verdict;
     }
     let owner = subject.record.owner.as_ref();
-    if owner.is_some_and(|o| o.confidence.as_percent() >= cx.settings.min_confidence) {
+    let is_stated_around =
+        |o: &Owner| subject.is_kind(kind::SERVICE_ACCOUNT) && o.basis == OwnerBasis::Container;
+    let is_sure = |o: &Owner| o.confidence.as_percent() >= cx.settings.min_confidence;
+    if owner.is_some_and(|owner| is_sure(owner) || is_stated_around(owner)) {
         return Verdict::Clear;
     }
     if let Some(unread) = subject.unread("owner_evidence").or_else(|| subject.unread("labels")) {

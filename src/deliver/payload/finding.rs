@@ -295,6 +295,11 @@ fn owner_data(owner: &Owner, trim: &Trim) -> OwnerData {
         locator: trim.text(&owner.locator),
         confidence: owner.confidence.as_fraction(),
         inherited_from: owner.inherited_from.as_ref().map(ToString::to_string),
+        inherited_via: match owner.path.as_slice() {
+            [] | [_] => Vec::new(),
+            path => path.iter().map(ToString::to_string).collect(),
+        },
+        standing: owner.standing,
     }
 }
 

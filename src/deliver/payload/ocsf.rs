@@ -204,6 +204,13 @@ pub struct OwnerData {
     pub confidence: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub inherited_from: Option<String>,
+    /// The records over which it was inherited, nearest first; the last one carries the evidence.
+    /// Left out where that is `inherited_from` alone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub inherited_via: Vec<String>,
+    /// `left` = the one it names is no longer in the organisation; left out when nobody asked.
+    #[serde(skip_serializing_if = "headcount_sdk::Standing::is_not_known")]
+    pub standing: headcount_sdk::Standing,
 }
 
 #[derive(Debug, Serialize)]

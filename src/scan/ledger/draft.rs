@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 
 use headcount_core::findings::Transition;
 use headcount_core::inventory::{Record, ScopeState};
-use headcount_core::owners;
 use headcount_core::reconcile::{self, Change, Drift};
 use headcount_sdk::{Observation, RecordId};
 use jiff::Timestamp;
 
-use super::Place;
-use crate::store::{Commit, Written};
+use super::{Done, Place};
+use crate::store::{Commit, Judged, Written};
 
 /// Everything that is gathered for one commit.
 pub(super) struct Draft<'a> {
@@ -20,6 +19,8 @@ pub(super) struct Draft<'a> {
     pub(super) commit: Commit,
     /// Records as they are after this commit, to be judged.
     pub(super) touched: BTreeMap<RecordId, Record>,
+    /// Records as they were: those that go, and those whose links or handles change.
+    pub(super) before: Vec<Record>,
     /// Transitions and what they are about, for rendering.
     pub(super) rendered: Vec<(Transition, Rendered)>,
 }
@@ -27,6 +28,16 @@ pub(super) struct Draft<'a> {
 pub(super) enum Rendered {
     Record(Box<Record>, Option<Box<Record>>),
     Scope(Box<ScopeState>),
+}
+
+impl Rendered {
+    /// Whose source it is about.
+    pub(super) fn source(&self) -> &str {
+        match self {
+            Self::Record(record, _) => &record.source,
+            Self::Scope(state) => &state.source,
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -38,6 +49,10 @@ pub(super) struct Counts {
 }
 
 impl Counts {
+    pub(super) fn done(&self, transitions: u64) -> Done {
+        Done { appeared: self.appeared, changed: self.changed, transitions }
+    }
+
     pub(super) fn add(&mut self, change: Option<&Change>) {
         match change {
             Some(Change::Appeared | Change::Reappeared) => self.appeared += 1,
@@ -55,11 +70,25 @@ impl<'a> Draft<'a> {
             source: place.source.to_owned(),
             ..Commit::default()
         };
-        Self { place, quiet, commit, touched: BTreeMap::new(), rendered: Vec::new() }
+        let (touched, before, rendered) = (BTreeMap::new(), Vec::new(), Vec::new());
+        Self { place, quiet, commit, touched, before, rendered }
     }
 
     pub(super) fn touch(&mut self, record: Record) {
         self.touched.insert(record.id().clone(), record);
+    }
+
+    /// Has a record judged as soon as this commit is done.
+    pub(super) fn due_at_once(&mut self, record: &Record) {
+        let at = Some(self.place.now);
+        match self.commit.judged.iter_mut().find(|judged| judged.id == *record.id()) {
+            Some(judged) => judged.next_at = at,
+            None => self.commit.judged.push(Judged {
+                id: record.id().clone(),
+                owner: record.owner.clone(),
+                next_at: at,
+            }),
+        }
     }
 
     pub(super) fn write(&mut self, record: Record, fingerprint: u128, change: Option<Change>) {
@@ -87,24 +116,10 @@ pub(super) fn changed_record(
 ) -> (Record, Option<Change>) {
     let merged = reconcile::merge(&old.observation, observation);
     let fields = reconcile::changes(&old.observation, &merged);
+    let history = old.history.after(&old.observation, &merged, now);
     if fields.is_empty() {
-        return (Record { observation: merged, ..old }, None);
+        return (Record { observation: merged, history, ..old }, None);
     }
-    let record = Record { observation: merged, changed_at: now, ..old };
+    let record = Record { observation: merged, history, changed_at: now, ..old };
     (record, Some(Change::Changed { fields }))
-}
-
-/// Resolves owners of identities first, then of what belongs to them.
-pub(super) fn resolve_owners(
-    at_hand: &mut BTreeMap<RecordId, Record>,
-    parents: &mut BTreeMap<RecordId, Record>,
-) {
-    for record in at_hand.values_mut().filter(|r| r.observation.parent.is_none()) {
-        record.owner = owners::resolve(&record.observation, None);
-        parents.insert(record.id().clone(), record.clone());
-    }
-    for record in at_hand.values_mut() {
-        let parent = record.observation.parent.as_ref().and_then(|p| parents.get(p));
-        record.owner = owners::resolve(&record.observation, parent);
-    }
 }

@@ -1,15 +1,23 @@
 //! Loads what a rule must see, asks the rules, and drafts the steps that follow.
+//!
+//! A record is judged again when it changes, when what it belongs to does, when the record at the
+//! other end of a link comes, changes or goes, and when an owner that it may inherit moves.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use headcount_core::findings::{self, About, Finding};
-use headcount_core::inventory::{Record, ScopeState, Surroundings};
+use headcount_core::inventory::{Record, ScopeState};
 use headcount_core::rules::{self, Subject};
-use headcount_sdk::{Class, RecordId};
+use headcount_core::{graph, owners};
+use headcount_sdk::RecordId;
 
-use super::draft::{Draft, Rendered, resolve_owners};
+use super::draft::{Draft, Rendered};
+use super::world::World;
 use super::{CHUNK, Ledger};
 use crate::store::{Judged, Result};
+
+/// How many links an owner travels in one commit. What is further away is due at once.
+const ROUNDS: usize = 4;
 
 impl Ledger {
     pub(super) async fn findings_on(
@@ -25,46 +33,58 @@ impl Ledger {
         Ok(by_subject)
     }
 
-    /// Judges what the draft touched, and the children of touched identities, whose owner and
-    /// standing may follow from them.
-    pub(super) async fn judge_touched(&self, draft: &mut Draft<'_>) -> Result<()> {
-        let mut touched = std::mem::take(&mut draft.touched);
-        let parents: Vec<RecordId> = touched
-            .values()
-            .filter(|r| matches!(r.observation.class, Class::Identity | Class::Principal))
-            .map(|r| r.id().clone())
-            .collect();
-        let removed: BTreeSet<RecordId> = draft.commit.removed.iter().cloned().collect();
-        for chunk in parents.chunks(CHUNK) {
-            for child in self.store.children(chunk).await? {
-                if !removed.contains(child.id()) {
-                    touched.entry(child.id().clone()).or_insert(child);
-                }
-            }
+    /// Judges what the draft touched and those around it whose verdict may follow from that.
+    /// `state` is the scope's after the commit, `prior` the one before.
+    pub(super) async fn judge_touched(
+        &self,
+        draft: &mut Draft<'_>,
+        prior: &ScopeState,
+        state: &ScopeState,
+    ) -> Result<()> {
+        let touched = std::mem::take(&mut draft.touched);
+        let gone: BTreeSet<RecordId> = draft.commit.removed.iter().cloned().collect();
+        let mut judged: BTreeSet<RecordId> = touched.keys().cloned().collect();
+        let mut world = World::new(&*self.store, touched, gone.clone(), Some(state.clone()));
+        world.meet(&judged).await?;
+        let parents: BTreeSet<RecordId> = judged.union(&gone).cloned().collect();
+        judged.extend(world.children(&parents).await?);
+        for written in &draft.commit.written {
+            judged.extend(world.neighbours(written.record.id()).cloned());
         }
-        self.judge(draft, touched.into_values().collect()).await
+        judged.extend(world.far_ends(&draft.before).await?);
+        if knows_more_or_less(prior, state) {
+            judged.extend(world.naming(&state.scope.place, None).await?);
+        } else if state.last_complete_at != prior.last_complete_at {
+            // What changed since the reading before is met by a proof for the first time.
+            let before = prior.as_of.or(prior.last_complete_at);
+            judged.extend(world.naming(&state.scope.place, before).await?);
+        }
+        self.judge(draft, world, judged).await
     }
 
-    pub(super) async fn judge(&self, draft: &mut Draft<'_>, records: Vec<Record>) -> Result<()> {
-        let mut at_hand: BTreeMap<RecordId, Record> =
-            records.into_iter().map(|r| (r.id().clone(), r)).collect();
-        let missing: BTreeSet<RecordId> = at_hand
-            .values()
-            .filter_map(|r| r.observation.parent.clone())
-            .filter(|p| !at_hand.contains_key(p))
-            .collect();
-        let mut parents = self.load(&missing.into_iter().collect::<Vec<_>>()).await?;
-        resolve_owners(&mut at_hand, &mut parents);
+    /// Judges records that are due, and those around them if that moves an owner.
+    pub(super) async fn judge_due(&self, draft: &mut Draft<'_>, due: Vec<Record>) -> Result<()> {
+        let due: BTreeMap<RecordId, Record> =
+            due.into_iter().map(|record| (record.id().clone(), record)).collect();
+        let judged = due.keys().cloned().collect();
+        let world = World::new(&*self.store, due, BTreeSet::new(), None);
+        self.judge(draft, world, judged).await
+    }
 
-        let subjects: Vec<String> = at_hand.keys().map(ToString::to_string).collect();
+    async fn judge(
+        &self,
+        draft: &mut Draft<'_>,
+        mut world: World<'_>,
+        mut judged: BTreeSet<RecordId>,
+    ) -> Result<()> {
+        let beyond = spread_owners(&mut world, &mut judged).await?;
+        let subjects: Vec<String> = judged.iter().map(ToString::to_string).collect();
         let findings = self.findings_on(&subjects).await?;
-        for record in at_hand.values() {
-            let parent = record
-                .observation
-                .parent
-                .as_ref()
-                .and_then(|p| at_hand.get(p).or_else(|| parents.get(p)));
-            self.judge_record(draft, record, parent, findings.get(record.id().as_str()));
+        for record in judged.iter().filter_map(|id| world.get(id)) {
+            self.judge_record(draft, record, &world, findings.get(record.id().as_str()));
+        }
+        for late in beyond.iter().filter_map(|id| world.get(id)) {
+            draft.due_at_once(late);
         }
         Ok(())
     }
@@ -73,10 +93,11 @@ impl Ledger {
         &self,
         draft: &mut Draft<'_>,
         record: &Record,
-        parent: Option<&Record>,
+        world: &World<'_>,
         known: Option<&Vec<Finding>>,
     ) {
-        let subject = Subject { record, parent, around: &Surroundings::default() };
+        let (parent, around) = (world.parent(record), world.surroundings(record));
+        let subject = Subject { record, parent, around: &around };
         let outcome = rules::judge_record(&self.settings.rules, &subject, draft.place.now);
         let id = record.id().to_string();
         let about =
@@ -115,4 +136,58 @@ impl Ledger {
         }
         Ok(())
     }
+}
+
+/// Resolves the owners of what is to be judged, and of whatever may inherit an owner that moved;
+/// those are to be judged as well. Returns whom the last move may still reach.
+async fn spread_owners(
+    world: &mut World<'_>,
+    judged: &mut BTreeSet<RecordId>,
+) -> Result<BTreeSet<RecordId>> {
+    let mut pending = judged.clone();
+    for _ in 0..=ROUNDS {
+        world.meet(&pending).await?;
+        let moved = resolve_owners(world, &pending);
+        judged.append(&mut pending);
+        if moved.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        pending = world.children(&moved).await?;
+        pending.extend(moved.iter().flat_map(|id| world.neighbours(id)).cloned());
+    }
+    Ok(pending)
+}
+
+/// Resolves owners of what stands alone first, then of what belongs to others. Returns whose owner
+/// moved.
+fn resolve_owners(world: &mut World<'_>, pending: &BTreeSet<RecordId>) -> BTreeSet<RecordId> {
+    let is_child =
+        |id: &&RecordId| world.get(id).is_some_and(|record| record.observation.parent.is_some());
+    let (children, alone): (Vec<&RecordId>, Vec<&RecordId>) = pending.iter().partition(is_child);
+    let mut moved = BTreeSet::new();
+    for id in alone.into_iter().chain(children) {
+        let Some(record) = world.get(id) else { continue };
+        let owner = owners::resolve(record, world.parent(record), &world.surroundings(record));
+        if owner == record.owner {
+            continue;
+        }
+        moved.insert(id.clone());
+        if let Some(record) = world.get_mut(id) {
+            record.owner = owner;
+        }
+    }
+    moved
+}
+
+/// Whether more or less of a scope is known than before: what it does not hold may now be proven
+/// not to be there, or no longer.
+fn knows_more_or_less(prior: &ScopeState, state: &ScopeState) -> bool {
+    prior.coverage.as_str() != state.coverage.as_str()
+        || prior.last_complete_at.is_some() != state.last_complete_at.is_some()
+}
+
+/// Whether a record answers to other words than before, or looks for others.
+pub(super) fn is_linked_otherwise(before: &Record, after: &Record) -> bool {
+    graph::sought(before) != graph::sought(after)
+        || graph::answered(before) != graph::answered(after)
 }

@@ -115,11 +115,14 @@ pub async fn use_moves_without_a_version(store: &dyn Store) {
     let known = store.known(SOURCE, &scope("roles")).await.unwrap();
 
     let usage = Usage::LastUsed { at: moment(50), resolution_secs: 900, lag_secs: 0 };
-    let used = Used { id: id("1"), usage: usage.clone(), usage_hash: u64::MAX };
+    let history = History { last_known_use: Some(moment(50)), ..History::default() };
+    let (hash, history_after) = (u64::MAX, history.clone());
+    let used = Used { id: id("1"), usage: usage.clone(), usage_hash: hash, history };
     store.commit(&Commit { used: vec![used.clone()], ..commit(moment(60)) }).await.unwrap();
 
     let mut expected = before;
     expected.observation.usage = usage;
+    expected.history = history_after;
     assert_eq!(store.records(&[id("1")]).await.unwrap(), vec![expected]);
     assert_eq!(store.versions(&id("1")).await.unwrap().len(), 1);
     let after = store.known(SOURCE, &scope("roles")).await.unwrap();

@@ -1,8 +1,8 @@
 //! How values stand in the file: times, enumerations, JSON, and records put together from columns.
 
 use headcount_core::findings::{Severity, TransitionKind};
-use headcount_core::inventory::{Origin, Record};
-use headcount_sdk::{Class, Observation, RecordId, Scope};
+use headcount_core::inventory::{History, Origin, Record};
+use headcount_sdk::{Class, Observation, RecordId, Scope, Usage};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -186,14 +186,14 @@ pub(super) fn document(observation: &Observation) -> Fallible<String> {
 
 /// The columns of a present record in the order in which [`record`] reads them.
 pub(super) const PRESENT: &str = "d.doc, r.usage, r.owner, s.name, c.place, c.kind, r.origin, \
-     r.replaces, r.first_seen, r.valid_from, r.id";
+     r.replaces, r.first_seen, r.valid_from, r.id, r.history";
 
 pub(super) const RECORDS: &str = "FROM records r CROSS JOIN documents d ON d.record = r.number \
      CROSS JOIN scopes c ON c.number = r.scope CROSS JOIN sources s ON s.number = r.source";
 
 /// The same of versions that are over.
 pub(super) const PAST: &str = "v.doc, v.usage, v.owner, s.name, c.place, c.kind, v.origin, \
-     v.replaces, v.first_seen, v.valid_from, v.id";
+     v.replaces, v.first_seen, v.valid_from, v.id, v.history";
 
 pub(super) const VERSIONS: &str = "FROM versions v CROSS JOIN scopes c ON c.number = v.scope \
      CROSS JOIN sources s ON s.number = v.source";
@@ -201,17 +201,41 @@ pub(super) const VERSIONS: &str = "FROM versions v CROSS JOIN scopes c ON c.numb
 pub(super) fn record(row: &SqliteRow) -> Fallible<Record> {
     let owner: Option<&str> = row.try_get(2)?;
     let replaces: Option<String> = row.try_get(7)?;
+    let observation = observation(row.try_get(0)?, row.try_get(1)?)?;
     Ok(Record {
-        observation: observation(row.try_get(0)?, row.try_get(1)?)?,
+        history: history_of(row.try_get(11)?, &observation)?,
+        observation,
         source: row.try_get(3)?,
         scope: Scope { place: row.try_get(4)?, kind: row.try_get(5)? },
         origin: origin_of(row.try_get(6)?)?,
         first_seen_at: time(row.try_get(8)?)?,
         changed_at: time(row.try_get(9)?)?,
         replaces: replaces.map(RecordId::from_stored),
-        history: headcount_core::inventory::History::default(),
         owner: owner.map(|text| parse("owner", text)).transpose()?,
     })
+}
+
+/// What is kept of a history; `None` for the many that say no more than the record's use does.
+pub(super) fn history(history: &History, usage: &Usage) -> Fallible<Option<String>> {
+    let mut kept = history.clone();
+    if kept.last_known_use.is_some() && kept.last_known_use == last_use(usage) {
+        kept.last_known_use = None;
+    }
+    (kept != History::default()).then(|| json(&kept)).transpose()
+}
+
+fn history_of(kept: Option<&str>, observation: &Observation) -> Fallible<History> {
+    let mut history: History =
+        kept.map(|text| parse("history", text)).transpose()?.unwrap_or_default();
+    history.last_known_use = history.last_known_use.or_else(|| last_use(&observation.usage));
+    Ok(history)
+}
+
+const fn last_use(usage: &Usage) -> Option<Timestamp> {
+    match usage {
+        Usage::LastUsed { at, .. } => Some(*at),
+        Usage::NeverSince { .. } | Usage::NotObservable { .. } => None,
+    }
 }
 
 pub(super) fn records(rows: &[SqliteRow]) -> Fallible<Vec<Record>> {

@@ -94,7 +94,7 @@ pub(super) async fn versions(conn: &mut SqliteConnection, id: &RecordId) -> Fall
     let mut versions = Vec::with_capacity(past.len() + 1);
     for row in &past {
         let record = record(row)?;
-        let valid_to = maybe_time(row.try_get(11)?)?;
+        let valid_to = maybe_time(row.try_get(12)?)?;
         versions.push(Version { valid_from: record.changed_at, valid_to, record });
     }
     if let Some(row) = &present {

@@ -6,11 +6,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use headcount_core::graph;
 use headcount_core::reconcile::key;
 use headcount_sdk::RecordId;
 use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
 
-use super::codec::{document, fold, json, nanos, nanos_clamped, origin};
+use super::codec::{document, fold, history, json, nanos, nanos_clamped, origin};
+use super::edges;
 use super::fault::{Fallible, Fault};
 use super::sources::{Numbers, counter, set_counter};
 use crate::store::{Commit, Judged, Written};
@@ -72,6 +74,8 @@ pub(super) async fn write(
         }
         insert_records(conn, &incoming, at).await?;
         insert_documents(conn, &incoming).await?;
+        let here = incoming.iter().map(|row| (row.number, &row.written.record));
+        edges::write(conn, here).await?;
     }
     set_counter(conn, "record", last).await?;
     marks.sort_unstable_by_key(|(scope, key, ..)| (*scope, *key));
@@ -175,9 +179,10 @@ async fn archive(conn: &mut SqliteConnection, records: &[&Standing], at: i64) ->
     let numbers: Vec<i64> = records.iter().map(|standing| standing.number).collect();
     sqlx::query(
         "INSERT INTO versions (id, source, scope, class, kind, name, native, folded, origin, \
-             replaces, first_seen, valid_from, valid_to, usage, owner, doc) \
+             replaces, first_seen, valid_from, valid_to, usage, owner, doc, history) \
          SELECT r.id, r.source, r.scope, r.class, r.kind, r.name, r.native, r.folded, r.origin, \
-             r.replaces, r.first_seen, r.valid_from, max(r.valid_from, ?), r.usage, r.owner, d.doc \
+             r.replaces, r.first_seen, r.valid_from, max(r.valid_from, ?), r.usage, r.owner, d.doc, \
+             r.history \
          FROM records r CROSS JOIN documents d ON d.record = r.number \
          WHERE r.number IN (SELECT value FROM json_each(?)) ORDER BY r.id",
     )
@@ -204,16 +209,18 @@ async fn insert_records(
             owner.as_ref().map(json).transpose()?,
             nanos(record.first_seen_at)?,
             next,
+            history(&record.history, &record.observation.usage)?,
         ));
     }
     let mut query = QueryBuilder::<Sqlite>::new(
         "INSERT INTO records (number, id, source, scope, class, kind, name, native, folded, \
-         parent, status, origin, replaces, first_seen, valid_from, usage, owner, owned, next_judgement) ",
+         parent, status, origin, replaces, first_seen, valid_from, usage, owner, owned, next_judgement, \
+         history, handle) ",
     );
     query.push_values(incoming.iter().zip(texts), |mut values, (row, text)| {
         let record = &row.written.record;
         let seen = &record.observation;
-        let (usage, owner, first_seen, next) = text;
+        let (usage, owner, first_seen, next, history) = text;
         values
             .push_bind(row.number)
             .push_bind(seen.id.as_str())
@@ -233,7 +240,9 @@ async fn insert_records(
             .push_bind(usage)
             .push_bind(owner.clone())
             .push_bind(owner.is_some())
-            .push_bind(next);
+            .push_bind(next)
+            .push_bind(history)
+            .push_bind(graph::handle(record));
     });
     query.push(
         " ON CONFLICT (number) DO UPDATE SET source = excluded.source, scope = excluded.scope, \
@@ -242,7 +251,8 @@ async fn insert_records(
          status = excluded.status, origin = excluded.origin, replaces = excluded.replaces, \
          first_seen = excluded.first_seen, valid_from = excluded.valid_from, \
          usage = excluded.usage, owner = excluded.owner, owned = excluded.owned, \
-         next_judgement = excluded.next_judgement",
+         next_judgement = excluded.next_judgement, history = excluded.history, \
+         handle = excluded.handle",
     );
     query.build().execute(conn).await?;
     Ok(())
@@ -322,6 +332,7 @@ pub(super) async fn remove(conn: &mut SqliteConnection, commit: &Commit) -> Fall
         let numbers = json(&numbers)?;
         for sql in [
             "DELETE FROM documents WHERE record IN (SELECT value FROM json_each(?))",
+            "DELETE FROM edges WHERE record IN (SELECT value FROM json_each(?))",
             "DELETE FROM records WHERE number IN (SELECT value FROM json_each(?))",
         ] {
             sqlx::query(sql).bind(numbers.as_str()).execute(&mut *conn).await?;

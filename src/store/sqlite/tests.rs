@@ -139,6 +139,42 @@ async fn store_of_a_newer_version_is_refused() {
     }
 }
 
+/// A file from before there was a graph, or from a program that made other keys.
+#[tokio::test]
+async fn older_file_gets_its_links_and_what_is_linked_is_judged_again() {
+    let (store, dir) = fresh().await;
+    let role = record("1", "role", moment(0));
+    let mut user = record("2", "user", moment(0));
+    user.observation.links = vec![headcount_sdk::Link::new(
+        headcount_sdk::LinkKind::Uses,
+        headcount_sdk::Endpoint::Native {
+            place: role.scope.place.clone(),
+            native: role.observation.native.clone(),
+        },
+    )];
+    let mut first = commit_of(moment(0), [role.clone(), user]);
+    first.judged = ["1", "2"]
+        .map(|key| super::super::Judged { id: id(key), owner: None, next_at: None })
+        .into();
+    store.commit(&first).await.unwrap();
+    for sql in [
+        "DELETE FROM edges",
+        "UPDATE records SET handle = NULL",
+        "UPDATE counters SET value = 0 WHERE name = 'graph'",
+    ] {
+        sqlx::query(sql).execute(store.writer.as_ref().unwrap()).await.unwrap();
+    }
+    store.close().await;
+    drop(store);
+
+    let store = SqliteStore::open(dir.path()).await.unwrap();
+    let keys: Vec<i64> = headcount_core::graph::handle(&role).into_iter().collect();
+    assert_eq!(store.linking(&keys, 10).await.unwrap().len(), 1);
+    assert_eq!(store.answering(&keys, 10).await.unwrap().len(), 1);
+    let due = store.due(contract::SOURCE, moment(1), 10).await.unwrap();
+    assert_eq!(names(&due), ["user"], "the far end is judged with it");
+}
+
 #[tokio::test]
 async fn file_of_another_program_is_refused_and_left_alone() {
     let dir = TempDir::new().unwrap();
@@ -202,7 +238,10 @@ async fn damaged_document_is_told_without_its_contents() {
 async fn frequent_questions_use_their_indexes() {
     let (store, _dir) = fresh().await;
     let due_records = neighbourhood::due_sql();
-    let rows: [(&str, &[&str]); 5] = [
+    let rows: [(&str, &[&str]); 8] = [
+        (edges::LINKING, &["edges USING PRIMARY KEY (key=? AND side=?)"]),
+        (edges::ANSWERING, &["edges USING PRIMARY KEY (key=? AND side=?)"]),
+        (edges::HANDLED, &["COVERING INDEX records_by_handle (handle=?"]),
         (&due_records, &["records_by_judgement (source=? AND next_judgement<?)"]),
         (query::COUNT, &["COVERING INDEX records_by_count"]),
         (findings::COUNT_OPEN, &["COVERING INDEX findings_by_count"]),

@@ -29,7 +29,17 @@ impl Agent {
 
     /// These accounts, in the words of the configuration.
     pub fn counting(accounts: &Value, endpoint: &str, receiver: Option<&Receiver>) -> Self {
-        let home = tempfile::tempdir().unwrap();
+        let source = json!({
+            "name": "aws",
+            "connector": "aws",
+            "endpoint_url": endpoint,
+            "accounts": accounts,
+        });
+        Self::reading(tempfile::tempdir().unwrap(), &[source], receiver)
+    }
+
+    /// These sources, in the words of the configuration; `home` may hold what they refer to.
+    pub fn reading(home: TempDir, sources: &[Value], receiver: Option<&Receiver>) -> Self {
         let sinks = receiver.map(|receiver| {
             json!([{
                 "name": "hook",
@@ -41,12 +51,7 @@ impl Agent {
         });
         let config = json!({
             "data_dir": home.path().join("data"),
-            "sources": [{
-                "name": "aws",
-                "connector": "aws",
-                "endpoint_url": endpoint,
-                "accounts": accounts,
-            }],
+            "sources": sources,
             "sinks": sinks.unwrap_or_else(|| json!([])),
             "server": {"listen": "127.0.0.1:0"},
         });
@@ -63,6 +68,15 @@ impl Agent {
     /// Signs with this key.
     pub fn with_key(mut self, key: Key) -> Self {
         self.key = key;
+        self
+    }
+
+    /// Reads events from this queue, and acts on them after a second.
+    pub fn with_events(self, queue_url: &str) -> Self {
+        let text = std::fs::read_to_string(&self.config).unwrap();
+        let mut config: Value = serde_json::from_str(&text).unwrap();
+        config["sources"][0]["events"] = json!({"queue_url": queue_url, "settle_secs": 1});
+        std::fs::write(&self.config, config.to_string()).unwrap();
         self
     }
 
@@ -122,6 +136,12 @@ impl Agent {
     /// A scan that could not read everything; gives its records.
     pub async fn scan_incomplete(&self) -> Vec<Value> {
         self.run(&["scan", "--format", "ndjson"]).await.ending(4).lines()
+    }
+
+    /// Records of the inventory, chosen as on the command line.
+    pub async fn inventory(&self, chosen: &[&str]) -> Vec<Value> {
+        let arguments = [&["inventory", "list"], chosen, &["--format", "ndjson"]].concat();
+        self.run(&arguments).await.ending(0).lines()
     }
 
     pub async fn findings(&self) -> Vec<Value> {

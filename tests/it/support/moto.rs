@@ -118,6 +118,12 @@ impl Moto {
         self.script("populate.py", &json!({"endpoint": self.url, "certificate": certificate}))
     }
 
+    /// Puts a file of CloudTrail records into a bucket.
+    pub fn put_trail(&self, bucket: &str, key: &str, records: &[Value]) {
+        let order = json!({"endpoint": self.url, "bucket": bucket, "key": key, "records": records});
+        self.script("trail.py", &order);
+    }
+
     fn script(&self, name: &str, order: &Value) -> Value {
         let mut script = self
             .python

@@ -97,6 +97,23 @@ impl Receiver {
         std::mem::take(&mut log.received)
     }
 
+    /// As [`Receiver::take`], once what was received is enough.
+    pub async fn until(
+        &self,
+        patience: Duration,
+        is_enough: impl Fn(&[Received]) -> bool,
+    ) -> Vec<Received> {
+        let waited = tokio::time::timeout(patience, async {
+            while !is_enough(&self.log().received) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+        let is_late = waited.await.is_err();
+        let received = self.take();
+        assert!(!is_late, "received no more than {received:#?}");
+        received
+    }
+
     fn log(&self) -> MutexGuard<'_, Log> {
         self.log.lock().unwrap()
     }

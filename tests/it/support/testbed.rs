@@ -43,10 +43,16 @@ fn is_for_aws_or_python(name: &OsString) -> bool {
     ["AWS_", "MOTO_", "PYTHON"].iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// The Python with moto in it. Installs it when no test before did.
-pub fn python() -> Python {
+/// Where everything is installed.
+pub fn beds() -> PathBuf {
     let beds = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("testbeds");
     fs::create_dir_all(&beds).unwrap();
+    beds
+}
+
+/// The Python with moto in it. Installs it when no test before did.
+pub fn python() -> Python {
+    let beds = beds();
     let bed = beds.join(format!("moto-{}", version()));
     // Tests run in parallel, in one process and in several: one of them installs.
     let lock = File::create(beds.join(format!("moto-{}.lock", version()))).unwrap();
@@ -111,7 +117,7 @@ fn install(bed: &Path) -> Result<(), String> {
 }
 
 /// Runs a command and notes what came of it.
-fn attempt(command: &mut Command, tried: &mut String) -> bool {
+pub fn attempt(command: &mut Command, tried: &mut String) -> bool {
     let ending = match command.output() {
         Ok(Output { status, .. }) if status.success() => return true,
         Ok(Output { status, stdout, stderr }) => {

@@ -7,6 +7,7 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// HTTP 400 `Throttling` (`TooManyRequestsException` from Organizations): how AWS throttles.
+    /// From Kubernetes HTTP 429.
     Throttle,
     /// HTTP 429 with the same error: how a proxy in between throttles.
     TooManyRequests,
@@ -14,6 +15,12 @@ pub enum Fault {
     Denied,
     /// HTTP 404 with an error of a kind that no operation declares.
     NotFound,
+    /// HTTP 401 `Unauthorized`: a token that ran out. Kubernetes only.
+    Unauthorized,
+    /// HTTP 409 `Conflict`. Kubernetes only.
+    Conflict,
+    /// HTTP 410 `Expired`: a snapshot that is forgotten. Kubernetes only.
+    Expired,
     /// HTTP 500 `InternalFailure`.
     ServerError,
     /// HTTP 503 `ServiceUnavailable`.
@@ -48,6 +55,33 @@ pub struct FaultPlan {
     matched: u64,
 }
 
+/// What the fault plans decided for one exchange.
+#[derive(Debug, Default)]
+pub(crate) struct Spoil {
+    pub(crate) latency: Duration,
+    pub(crate) fault: Option<Fault>,
+}
+
+impl Spoil {
+    /// Of several plans that pick an exchange the first wins; latencies add up.
+    pub(crate) fn decide(
+        plans: &mut [FaultPlan],
+        exchange: u64,
+        account: &str,
+        action: &str,
+    ) -> Self {
+        let mut spoil = Self::default();
+        for plan in plans {
+            match plan.strike(exchange, account, action) {
+                Some(Fault::Latency(late)) => spoil.latency += late,
+                Some(fault) if spoil.fault.is_none() => spoil.fault = Some(fault),
+                _ => {}
+            }
+        }
+        spoil
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Counted {
     /// All exchanges since the counts were last reset.
@@ -69,7 +103,7 @@ impl FaultPlan {
         }
     }
 
-    /// Only this action, written like the permission: `iam:ListRoles`.
+    /// Only this action, written like the permission: `iam:ListRoles`, `list pods`.
     pub fn on(mut self, action: &str) -> Self {
         self.action = Some(action.to_owned());
         self
@@ -117,7 +151,7 @@ impl FaultPlan {
     }
 
     /// The fault, if this exchange is to be spoiled. Counts the call.
-    pub(crate) fn strike(&mut self, exchange: u64, account: &str, action: &str) -> Option<Fault> {
+    fn strike(&mut self, exchange: u64, account: &str, action: &str) -> Option<Fault> {
         if self.action.as_ref().is_some_and(|only| only != action)
             || self.account.as_ref().is_some_and(|only| only != account)
         {

@@ -5,6 +5,9 @@
 //! stack. It pages for real, keeps its own [`Clock`], counts every request and breaks on
 //! demand ([`FaultPlan`]). While it runs, `Simulator::change` scripts what happens.
 //!
+//! [`kubernetes`] does the same for a cluster: `Cluster` is what exists, `ClusterServer` serves it.
+//! [`github`] does it for GitHub: `Hub` and `HubServer`.
+//!
 //! It refuses to be more than it looks: signatures are not checked, permissions are not
 //! evaluated (only denied by script), and no secret value exists anywhere in it.
 //!
@@ -15,8 +18,10 @@ mod calls;
 mod change;
 mod clock;
 mod fault;
+pub mod github;
 mod iam;
 mod ids;
+pub mod kubernetes;
 mod organization;
 mod organizations;
 mod page;

@@ -5,7 +5,7 @@
 //! the public changes with the clock set back, so a seeded organisation is one that could have
 //! been scripted.
 
-mod names;
+pub(crate) mod names;
 mod roles;
 mod users;
 

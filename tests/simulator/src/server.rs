@@ -7,7 +7,6 @@ mod decode;
 mod encode;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -21,7 +20,7 @@ use self::decode::{Decoded, Protocol};
 use self::encode::Answer;
 use crate::call::{ApiError, Request, own};
 use crate::calls::Calls;
-use crate::fault::{Fault, FaultPlan};
+use crate::fault::{Fault, FaultPlan, Spoil};
 use crate::organization::Organization;
 use crate::page::{Pages, Quirk};
 use crate::wire::{Breakable, Wire};
@@ -46,14 +45,6 @@ pub(crate) struct Inside {
 #[derive(Debug)]
 pub(crate) struct Shared(Mutex<Inside>);
 
-/// What the fault plans decided for one exchange.
-#[derive(Debug, Default)]
-struct Spoil {
-    number: u64,
-    latency: Duration,
-    fault: Option<Fault>,
-}
-
 impl Shared {
     pub(crate) fn new(org: Organization) -> Self {
         let pages = Pages::new(org.management.bytes().map(u64::from).sum());
@@ -66,18 +57,11 @@ impl Shared {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn begin(&self, account: &str, action: &str) -> Spoil {
+    /// Counts an exchange; returns its number and what spoils it.
+    fn begin(&self, account: &str, action: &str) -> (u64, Spoil) {
         let mut inside = self.lock();
         let number = inside.calls.count(account, action);
-        let mut spoil = Spoil { number, ..Spoil::default() };
-        for plan in &mut inside.faults {
-            match plan.strike(number, account, action) {
-                Some(Fault::Latency(late)) => spoil.latency += late,
-                Some(fault) if spoil.fault.is_none() => spoil.fault = Some(fault),
-                _ => {}
-            }
-        }
-        spoil
+        (number, Spoil::decide(&mut inside.faults, number, account, action))
     }
 
     fn answer(&self, request: &Request) -> Result<String, ApiError> {
@@ -116,7 +100,7 @@ async fn exchange(
 ) -> Response {
     let Decoded { protocol, action, request } = decode::decode(&shared, &headers, &body);
     let account = request.as_ref().map_or("unknown", |request| request.account.as_str());
-    let spoil = shared.begin(account, &action);
+    let (number, spoil) = shared.begin(account, &action);
     if !spoil.latency.is_zero() {
         tokio::select! {
             () = tokio::time::sleep(spoil.latency) => {}
@@ -130,7 +114,7 @@ async fn exchange(
         request.quirk = spoil.fault.and_then(quirk);
         shared.answer(&request)
     });
-    let answer = encode::encode(protocol, &action, spoil.number, result);
+    let answer = encode::encode(protocol, &action, number, result);
     dress(answer, spoil.fault, &wire)
 }
 

@@ -9,7 +9,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use futures::future::BoxFuture;
-use headcount_sdk::governor::Governor;
+use headcount_sdk::governor::{Governor, Turn};
 use headcount_sdk::{Priority, ScanError};
 
 use super::{Sessions, error, lock};
@@ -30,6 +30,12 @@ impl Line {
     /// Calls made in this line so far.
     pub(super) fn calls(&self) -> u64 {
         self.calls.load(Ordering::Relaxed)
+    }
+
+    /// A turn for a call that another client makes.
+    pub(super) async fn turn(&self) -> Turn {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        self.governor.turn(self.priority).await
     }
 
     /// Makes one call in its turn. A throttle stops everybody in this line for a while.

@@ -13,8 +13,8 @@ use headcount_sdk::{Class, Complete, Expiry, Observation, RecordId, Recorder, Sc
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::per_user::{Entry, Listing, PerUser, Proof, Shown};
-use super::users::{KNOWN_USERS, KnownUser, KnownUsers};
+use super::named::Named;
+use super::per_user::{Listing, PerUser, Shown};
 use super::{Collector, missing, row, same_second, weekly};
 use crate::client::malformed;
 use crate::normalize::authorization::{Authorization, User};
@@ -210,47 +210,27 @@ impl Collector<'_> {
         keys.collect()
     }
 
-    /// Lists the keys of the user whom a hint names. Vouches for the keys that were known of that
-    /// user and for those it has now.
-    pub(crate) async fn refresh_access_keys(
+    /// Lists the keys of the users whom hints name.
+    pub(super) async fn refresh_access_keys(
         &self,
-        name: &str,
-        known_user: &KnownUser,
+        named: &Named,
         mut recorder: Recorder<'_>,
     ) -> Result<Complete, ScanError> {
+        let authorization = self.authorization().await?;
+        let listed = self.list_named(self, &authorization, named).await?;
         let mut cache: PerUser<Key> = self.cached(KEPT).await.unwrap_or_default();
-        let before = cache.users.remove(&known_user.id);
-        let known = before.as_ref().map_or(&[][..], |entry| &entry.records);
-        let listed = self.account.access_keys(name).await?;
-        let mut keys =
-            listed.iter().map(|key| self.key(key, name, known)).collect::<Result<Vec<_>, _>>()?;
-        let parent = self.place().user(&known_user.id);
-        let id = |key: &Key| self.place().access_key(&key.id);
-        let looked_for: BTreeSet<RecordId> = known.iter().chain(&keys).map(id).collect();
-        for key in &mut keys {
-            let mut observation = self.key_observation(key, &parent, &known_user.arn);
-            self.ask(&mut observation, key, None, &mut recorder).await?;
-            recorder.record(observation);
+        for (id, mut entry) in listed {
+            let Some(user) = authorization.users.get(&id) else { continue };
+            let parent = self.place().user(&id);
+            for key in &mut entry.records {
+                let mut observation = self.key_observation(key, &parent, &user.holder.arn);
+                self.ask(&mut observation, key, None, &mut recorder).await?;
+                recorder.record(observation);
+            }
+            cache.users.insert(id, entry);
         }
-        let entry = Entry {
-            // The row is the one that was known: when it changes, the user is listed again.
-            fingerprint: before.and_then(|entry| entry.fingerprint),
-            scan: self.cx.scan.clone(),
-            proof: Proof::Listed,
-            records: keys,
-        };
-        cache.users.insert(known_user.id.clone(), entry);
         self.keep(KEPT, &cache).await;
-        Ok(recorder.complete_for_records(looked_for))
-    }
-
-    /// The user whom a hint means, as the last scan knew it.
-    pub(crate) async fn known_user(&self, subject: &str) -> Option<(String, KnownUser)> {
-        let known: KnownUsers = self.cached(KNOWN_USERS).await?;
-        let matches = |name: &String, user: &KnownUser| {
-            name == subject || user.id == subject || user.arn == subject
-        };
-        known.into_iter().find(|(name, user)| matches(name, user))
+        Ok(recorder.complete_for_parents(named.records(self.place()), 0))
     }
 }
 

@@ -21,6 +21,18 @@ pub(crate) fn opened(accounts: &Accounts) -> Vec<Probe> {
     operations.iter().map(|operation| probe("aws", operation, ProbeOutcome::Granted)).collect()
 }
 
+/// What reading the queue of events has shown. The other permissions cannot be tried without
+/// taking a message away.
+pub(crate) fn events(received: Result<(), ScanError>) -> Vec<Probe> {
+    let outcome = received.map_or_else(ProbeOutcome::Failed, |()| ProbeOutcome::Granted);
+    let waits = || ProbeOutcome::NotTried("it is tried with the first event".to_owned());
+    vec![
+        probe("aws", "sqs:ReceiveMessage", outcome),
+        probe("aws", "sqs:DeleteMessageBatch", waits()),
+        probe("aws", "s3:GetObject", waits()),
+    ]
+}
+
 /// A place, or all of them, that could not be opened.
 pub(crate) fn failed(place: &str, error: ScanError) -> Probe {
     let operation = error.operation().to_owned();

@@ -3,6 +3,7 @@
 use headcount_sdk::{Class, Complete, Expiry, Observation, RecordId, Recorder, ScanError, Status};
 
 use super::Collector;
+use super::named::Named;
 use crate::client::malformed;
 use crate::id::Through;
 use crate::normalize::authorization::{Held, Holder};
@@ -11,25 +12,33 @@ use crate::normalize::{evidence, not_observable};
 const BULK: &str = "iam:GetAccountAuthorizationDetails";
 
 impl Collector<'_> {
-    pub(super) async fn grants(&self, mut recorder: Recorder<'_>) -> Result<Complete, ScanError> {
+    /// Reads all grants, or those of the users and roles that hints name.
+    pub(super) async fn grants(
+        &self,
+        mut recorder: Recorder<'_>,
+        named: Option<&Named>,
+    ) -> Result<Complete, ScanError> {
         let authorization = self.authorization().await?;
         if let Some(group) = &authorization.missing_group {
             return Err(malformed(BULK, format!("GroupDetailList: group {group} is missing")));
         }
         let place = self.place();
-        for user in authorization.users.values() {
-            let parent = place.user(&user.holder.id);
-            for held in &user.holder.held {
-                recorder.record(self.grant(&user.holder, &parent, held));
+        let users = authorization.users.values().map(|user| &user.holder);
+        let users = users.filter(|holder| named.is_none_or(|n| n.users.contains(&holder.id)));
+        let roles = authorization.roles.values().map(|role| &role.holder);
+        let roles = roles.filter(|holder| named.is_none_or(|n| n.roles.contains(&holder.id)));
+        let holders = users
+            .map(|holder| (holder, place.user(&holder.id)))
+            .chain(roles.map(|holder| (holder, place.role(&holder.id))));
+        for (holder, parent) in holders {
+            for held in &holder.held {
+                recorder.record(self.grant(holder, &parent, held));
             }
         }
-        for role in authorization.roles.values() {
-            let parent = place.role(&role.holder.id);
-            for held in &role.holder.held {
-                recorder.record(self.grant(&role.holder, &parent, held));
-            }
-        }
-        Ok(recorder.complete())
+        Ok(match named {
+            Some(named) => recorder.complete_for_parents(named.records(place), 0),
+            None => recorder.complete(),
+        })
     }
 
     fn grant(&self, holder: &Holder, parent: &RecordId, held: &Held) -> Observation {

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::named::Named;
 use super::{Collector, row};
 use crate::normalize::authorization::{Authorization, User};
 use crate::report::{Report, Row};
@@ -195,6 +196,31 @@ impl Collector<'_> {
             now.users.insert(user.holder.id.clone(), kept.unwrap_or(read));
         }
         Ok(())
+    }
+
+    /// Lists the users whom hints name, whatever was kept of them. The row stays the one that was
+    /// known: when it changes, the user is listed again.
+    pub(crate) async fn list_named<L: Listing>(
+        &self,
+        listing: &L,
+        authorization: &Authorization,
+        named: &Named,
+    ) -> Result<BTreeMap<String, Entry<L::Record>>, ScanError> {
+        let before: PerUser<L::Record> = self.cached(listing.kept_as()).await.unwrap_or_default();
+        let mut listed = BTreeMap::new();
+        for (id, user) in named.users.iter().filter_map(|id| authorization.users.get_key_value(id))
+        {
+            let kept = before.users.get(id);
+            let known = kept.map_or(&[][..], |entry| &entry.records);
+            let entry = Entry {
+                fingerprint: kept.and_then(|entry| entry.fingerprint.clone()),
+                scan: self.cx.scan.clone(),
+                proof: Proof::Listed,
+                records: listing.list(user, known).await?,
+            };
+            listed.insert(id.clone(), entry);
+        }
+        Ok(listed)
     }
 
     fn entry<T>(&self, shown: Option<Shown>, proof: Proof, records: Vec<T>) -> Entry<T> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use headcount_sdk::{Class, Complete, Observation, OwnerBasis, RecordId, Recorder, ScanError};
 
+use super::named::{KNOWN_ROLES, Named};
 use super::{Collector, Counted, Described, missing};
 use crate::normalize::authorization::{Authorization, Role};
 use crate::normalize::role_usage;
@@ -16,11 +17,17 @@ const FROM_LIST: &[&str] =
     &["attributes.description", "attributes.max_session_secs", "purpose", "owner_evidence"];
 
 impl Collector<'_> {
-    pub(super) async fn roles(&self, mut recorder: Recorder<'_>) -> Result<Complete, ScanError> {
+    /// Reads all roles, or those that hints name.
+    pub(super) async fn roles(
+        &self,
+        mut recorder: Recorder<'_>,
+        named: Option<&Named>,
+    ) -> Result<Complete, ScanError> {
         let authorization = self.authorization().await?;
         let read = authorization.roles.len() as u64;
         let counted = Counted { name: "Roles", read, operation: BULK };
-        if let Some(count) = self.verify_count(&mut recorder, &counted).await? {
+        let count = self.verify_count(&mut recorder, &counted).await?;
+        if let Some(count) = count.filter(|_| named.is_none()) {
             recorder.expect(count);
         }
         let described = self.descriptions().await;
@@ -32,11 +39,20 @@ impl Collector<'_> {
         let records = self.records_by_arn(&authorization);
         let around =
             Surroundings { place: self.place(), members: self.members.as_ref(), records: &records };
-        for role in authorization.roles.values() {
+        let wanted = |role: &&Role| named.is_none_or(|named| named.roles.contains(&role.holder.id));
+        for role in authorization.roles.values().filter(wanted) {
             let described = described.as_ref().map(|all| all.get(&role.holder.id));
             recorder.record(self.role(role, described, &around));
         }
-        Ok(recorder.complete())
+        let holders = authorization.roles.values().map(|role| &role.holder);
+        self.keep_known(KNOWN_ROLES, holders, named.is_some()).await;
+        Ok(match named {
+            Some(named) => {
+                let ids = named.roles.iter().map(|id| self.place().role(id)).collect();
+                recorder.complete_for_records(ids)
+            }
+            None => recorder.complete(),
+        })
     }
 
     fn records_by_arn(&self, authorization: &Authorization) -> BTreeMap<String, RecordId> {

@@ -6,6 +6,7 @@ use aws_sdk_iam::types::{ServiceSpecificCredentialMetadata, StatusType};
 use headcount_sdk::{Class, Complete, Expiry, Observation, Recorder, ScanError, Status};
 
 use super::Collector;
+use super::named::Named;
 use crate::client::malformed;
 use crate::normalize::{evidence, not_observable, timestamp};
 
@@ -63,9 +64,11 @@ impl Collector<'_> {
         Ok(ServiceCredentials { credentials, narrowed: Some(narrowed) })
     }
 
+    /// Reads all of them, or those of the users that hints name.
     pub(super) async fn service_credentials(
         &self,
         mut recorder: Recorder<'_>,
+        named: Option<&Named>,
     ) -> Result<Complete, ScanError> {
         let authorization = self.authorization().await?;
         let all = self.all_service_credentials().await?;
@@ -83,9 +86,14 @@ impl Collector<'_> {
                     operation: LIST.to_owned(),
                     reason: "a user was made while the account was read".to_owned(),
                 })?;
-            recorder.record(self.service_credential(credential, user)?);
+            if named.is_none_or(|named| named.users.contains(*user)) {
+                recorder.record(self.service_credential(credential, user)?);
+            }
         }
-        Ok(recorder.complete())
+        Ok(match named {
+            Some(named) => recorder.complete_for_parents(named.records(self.place()), 0),
+            None => recorder.complete(),
+        })
     }
 
     fn service_credential(

@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Collector;
-use super::per_user::{Listing, Shown};
+use super::named::Named;
+use super::per_user::{Listing, PerUser, Shown};
 use crate::client::malformed;
 use crate::normalize::authorization::User;
 use crate::normalize::{evidence, not_observable, timestamp};
@@ -82,6 +83,28 @@ impl Collector<'_> {
             }
         }
         self.settle(&listing, gathered, &report, recorder).await
+    }
+
+    /// Lists the certificates of the users whom hints name.
+    pub(super) async fn refresh_signing_certificates(
+        &self,
+        named: &Named,
+        mut recorder: Recorder<'_>,
+    ) -> Result<Complete, ScanError> {
+        let authorization = self.authorization().await?;
+        let listing = Certificates(self);
+        let listed = self.list_named(&listing, &authorization, named).await?;
+        let mut cache: PerUser<Certificate> =
+            self.cached(listing.kept_as()).await.unwrap_or_default();
+        for (id, entry) in listed {
+            let Some(user) = authorization.users.get(&id) else { continue };
+            for certificate in &entry.records {
+                recorder.record(self.signing_certificate(user, certificate));
+            }
+            cache.users.insert(id, entry);
+        }
+        self.keep(listing.kept_as(), &cache).await;
+        Ok(recorder.complete_for_parents(named.records(self.place()), 0))
     }
 
     fn signing_certificate(&self, user: &User, certificate: &Certificate) -> Observation {

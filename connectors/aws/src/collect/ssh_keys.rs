@@ -12,7 +12,7 @@ use headcount_sdk::{Class, Complete, Expiry, Observation, RecordId, Recorder, Sc
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::users::KnownUser;
+use super::named::Named;
 use super::{Collector, weekly};
 use crate::client::malformed;
 use crate::normalize::authorization::{Authorization, User};
@@ -135,26 +135,31 @@ impl Collector<'_> {
         gone.map(|(id, _)| self.place().user(id)).collect()
     }
 
-    /// Lists the keys of the user whom a hint names; the proof is for that user's keys alone.
-    pub(crate) async fn refresh_ssh_keys(
+    /// Lists the keys of the users whom hints name. A user who never had a key and has one now is
+    /// a holder from here on, so that its end is noticed.
+    pub(super) async fn refresh_ssh_keys(
         &self,
-        name: &str,
-        known_user: &KnownUser,
+        named: &Named,
         mut recorder: Recorder<'_>,
     ) -> Result<Complete, ScanError> {
-        let sweep: Option<Sweep> = self.cached(KEPT).await;
-        let parent = self.place().user(&known_user.id);
-        let mut seen = BTreeSet::new();
-        for key in self.account.ssh_public_keys(name).await? {
-            let observation = self.ssh_key(&key, &parent, &known_user.arn)?;
-            seen.insert(observation.id.clone());
-            recorder.record(observation);
+        let authorization = self.authorization().await?;
+        let mut sweep: Sweep = self.cached(KEPT).await.unwrap_or_default();
+        let before = sweep.clone();
+        for (id, user) in named.users.iter().filter_map(|id| authorization.users.get_key_value(id))
+        {
+            let parent = self.place().user(id);
+            let keys = self.account.ssh_public_keys(&user.holder.name).await?;
+            if !keys.is_empty() {
+                sweep.holders.insert(id.clone(), None);
+            }
+            for key in &keys {
+                recorder.record(self.ssh_key(key, &parent, &user.holder.arn)?);
+            }
         }
-        Ok(match sweep {
-            Some(sweep) => recorder.complete_for_parents([parent].into(), sweep.outstanding),
-            // Nobody knows how far the sweep is; so much is certain.
-            None => recorder.complete_for_records(seen),
-        })
+        if sweep != before {
+            self.keep(KEPT, &sweep).await;
+        }
+        Ok(recorder.complete_for_parents(named.records(self.place()), sweep.outstanding))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Scope `users`: IAM users, people told from machines, and the root user.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use aws_sdk_iam::types::StatusType;
 use headcount_sdk::{
@@ -8,8 +8,8 @@ use headcount_sdk::{
     Status, Usage,
 };
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
+use super::named::{KNOWN_USERS, Named};
 use super::{Collector, Counted, missing, row};
 use crate::normalize::authorization::{Holder, User};
 use crate::normalize::{
@@ -30,17 +30,6 @@ const FROM_REPORT: &[&str] = &[
     "attributes.active_access_keys",
 ];
 
-/// What is kept of a user: whom a hint means.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct KnownUser {
-    pub(crate) id: String,
-    pub(crate) arn: String,
-}
-
-/// By name, which is what events carry.
-pub(crate) type KnownUsers = BTreeMap<String, KnownUser>;
-pub(crate) const KNOWN_USERS: &str = "users";
-
 /// What other credentials of users are known in this pass.
 enum Others {
     /// Users with an active service-specific credential, by name.
@@ -49,16 +38,24 @@ enum Others {
 }
 
 impl Collector<'_> {
-    pub(super) async fn users(&self, mut recorder: Recorder<'_>) -> Result<Complete, ScanError> {
+    /// Reads all users, or those that hints name.
+    pub(super) async fn users(
+        &self,
+        mut recorder: Recorder<'_>,
+        named: Option<&Named>,
+    ) -> Result<Complete, ScanError> {
         let authorization = self.authorization().await?;
         let read = authorization.users.len() as u64;
         let counted = Counted { name: "Users", read, operation: BULK };
         let count = self.verify_count(&mut recorder, &counted).await?;
-        if let Some(count) = count {
+        if let Some(count) = count.filter(|_| named.is_none()) {
             // The root user is in no list.
             recorder.expect(count + 1);
         }
-        let report = self.report().await;
+        let report = match named {
+            None => self.report().await,
+            Some(_) => self.stored_report().await,
+        };
         match &report {
             Ok(report) => super::date(&mut recorder, report),
             Err(error) => {
@@ -68,18 +65,22 @@ impl Collector<'_> {
             }
         }
         let others = self.others(&mut recorder).await;
-        let before: KnownUsers = self.cached(KNOWN_USERS).await.unwrap_or_default();
-        let mut known = KnownUsers::new();
-        for user in authorization.users.values() {
+        let wanted = |user: &&User| named.is_none_or(|named| named.users.contains(&user.holder.id));
+        for user in authorization.users.values().filter(wanted) {
             recorder.record(self.user(user, &report, &others));
-            let entry = KnownUser { id: user.holder.id.clone(), arn: user.holder.arn.clone() };
-            known.insert(user.holder.name.clone(), entry);
         }
-        recorder.record(self.root(&report));
-        if known != before {
-            self.keep(KNOWN_USERS, &known).await;
+        let holders = authorization.users.values().map(|user| &user.holder);
+        self.keep_known(KNOWN_USERS, holders, named.is_some()).await;
+        match named {
+            Some(named) => {
+                let ids = named.users.iter().map(|id| self.place().user(id)).collect();
+                Ok(recorder.complete_for_records(ids))
+            }
+            None => {
+                recorder.record(self.root(&report));
+                Ok(recorder.complete())
+            }
         }
-        Ok(recorder.complete())
     }
 
     async fn others(&self, recorder: &mut Recorder<'_>) -> Others {

@@ -4,27 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use headcount_sdk::{OwnerBasis, OwnerEvidence, OwnerKind, Purpose, Standing};
+use headcount_sdk::owner::{self, Keys, names_someone};
+use headcount_sdk::{OwnerBasis, OwnerEvidence, Purpose};
 
 /// Written by CloudFormation on what it makes.
 const STACK_TAG: &str = "aws:cloudformation:stack-name";
-
-/// What people write when a tag is mandatory and they have nothing to say.
-const NOBODY: &[&str] = &[
-    "",
-    "-",
-    "?",
-    "n/a",
-    "na",
-    "none",
-    "null",
-    "nobody",
-    "tbd",
-    "todo",
-    "unknown",
-    "unassigned",
-    "undefined",
-];
 
 /// Path segments that sort records by what they are and not by whose they are.
 const GENERIC_SEGMENTS: &[&str] = &[
@@ -74,33 +58,22 @@ const GENERIC_SEGMENTS: &[&str] = &[
     "users",
 ];
 
-/// Keys under which a tag names an owner or a purpose, folded for comparison.
+/// Keys under which a tag names an owner or a purpose.
 #[derive(Clone, Debug)]
 pub(crate) struct TagKeys {
-    owner: Vec<String>,
-    purpose: Vec<String>,
+    owner: Keys,
+    purpose: Keys,
 }
 
 impl TagKeys {
     pub(crate) fn new(owner: &[String], purpose: &[String]) -> Self {
-        let fold_all = |keys: &[String]| keys.iter().map(|key| fold(key)).collect();
-        Self { owner: fold_all(owner), purpose: fold_all(purpose) }
+        Self { owner: Keys::new(owner), purpose: Keys::new(purpose) }
     }
 }
 
-/// `Owner-Email`, `owner_email` and `OwnerEmail` are one key.
-fn fold(key: &str) -> String {
-    key.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
-}
-
-/// Whether a tag key is in the list, as a whole or behind a company's prefix (`acme:owner`).
-fn listed(keys: &[String], key: &str) -> bool {
-    let last = key.rsplit([':', '/']).next().unwrap_or(key);
-    !key.starts_with("aws:") && [fold(key), fold(last)].iter().any(|folded| keys.contains(folded))
-}
-
-fn names_someone(value: &str) -> bool {
-    !NOBODY.contains(&value.trim().to_lowercase().as_str())
+/// AWS's own tags are not a company's.
+fn listed(keys: &Keys, key: &str) -> bool {
+    !key.starts_with("aws:") && keys.has(key)
 }
 
 /// Claims in tags, path and description, in a stable order.
@@ -113,36 +86,21 @@ pub(crate) fn evidence(
     let mut found: Vec<OwnerEvidence> = tags
         .iter()
         .filter(|(key, value)| listed(&keys.owner, key) && names_someone(value))
-        .map(|(key, value)| claim(value, OwnerBasis::Label, format!("tag:{key}"), kind(key)))
+        .map(|(key, value)| OwnerEvidence {
+            kind: owner::kind_of(key),
+            ..owner::claim(value, OwnerBasis::Label, &format!("tag:{key}"))
+        })
         .collect();
-    let technical = OwnerKind::Technical;
     if let Some(stack) = tags.get(STACK_TAG).filter(|stack| names_someone(stack)) {
-        let locator = "cloudformation:stack-name".to_owned();
-        found.push(claim(stack, OwnerBasis::Stack, locator, technical));
+        found.push(owner::claim(stack, OwnerBasis::Stack, "cloudformation:stack-name"));
     }
     if let Some(named) = description.and_then(named_in) {
-        found.push(claim(named, OwnerBasis::Description, "description".to_owned(), technical));
+        found.push(owner::claim(named, OwnerBasis::Description, "description"));
     }
     if let Some(segment) = telling_segment(path) {
-        found.push(claim(segment, OwnerBasis::Path, "path".to_owned(), technical));
+        found.push(owner::claim(segment, OwnerBasis::Path, "path"));
     }
     found
-}
-
-fn claim(reference: &str, basis: OwnerBasis, locator: String, kind: OwnerKind) -> OwnerEvidence {
-    OwnerEvidence {
-        reference: reference.trim().to_owned(),
-        basis,
-        locator,
-        kind,
-        standing: Standing::NotKnown,
-    }
-}
-
-fn kind(key: &str) -> OwnerKind {
-    let folded = fold(key);
-    let business = ["business", "product", "cost"].iter().any(|word| folded.contains(word));
-    if business { OwnerKind::Business } else { OwnerKind::Technical }
 }
 
 /// The first segment of a path that could be somebody's: `/services/team-payments/` →
@@ -217,14 +175,14 @@ pub(crate) fn purpose(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{default_owner_tags, default_purpose_tags};
+    use crate::config::default_purpose_tags;
 
     fn tags(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
         pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
     }
 
     fn found(pairs: &[(&str, &str)], path: &str, description: Option<&str>) -> Vec<String> {
-        let keys = TagKeys::new(&default_owner_tags(), &default_purpose_tags());
+        let keys = TagKeys::new(&owner::default_keys(), &default_purpose_tags());
         evidence(&keys, &tags(pairs), path, description)
             .into_iter()
             .map(|e| format!("{} {} {}", e.basis.as_str(), e.locator, e.reference))
@@ -248,12 +206,6 @@ mod tests {
         for value in ["", " ", "N/A", "none", "TBD", "unknown", "-"] {
             assert!(found(&[("owner", value)], "/", None).is_empty(), "{value}");
         }
-    }
-
-    #[test]
-    fn business_owners_are_told_from_technical_ones() {
-        assert_eq!(kind("business-owner"), OwnerKind::Business);
-        assert_eq!(kind("Owner"), OwnerKind::Technical);
     }
 
     #[test]
@@ -295,7 +247,7 @@ mod tests {
 
     #[test]
     fn purpose_comes_from_its_tag_before_the_description() {
-        let keys = TagKeys::new(&default_owner_tags(), &default_purpose_tags());
+        let keys = TagKeys::new(&owner::default_keys(), &default_purpose_tags());
         let tagged = purpose(&keys, &tags(&[("Purpose", "nightly export")]), Some("other"));
         assert_eq!(
             tagged.map(|p| (p.text, p.locator)),

@@ -120,6 +120,34 @@ async fn members_are_told_from_strangers_in_trusts() {
 }
 
 #[tokio::test]
+async fn an_account_newer_than_the_list_is_no_stranger_to_a_hint() {
+    let (org, _) = organization(2);
+    let mut source = Source::reading(org, whole(&[], &[])).await;
+    source.scan().await.all_complete();
+    let management = source.account();
+    let new = source.simulator.change().add_account("new");
+    for (name, trusted) in [("inside", new.as_str()), ("outside", "999999999999")] {
+        let trust = Trust::account(trusted);
+        source.simulator.change().create_role(&management, name, &trust).unwrap();
+    }
+    for (name, expected, lists) in [
+        ("inside", Affiliation::SameOrganization, 1),
+        ("inside", Affiliation::SameOrganization, 0),
+        ("outside", Affiliation::External, 1),
+    ] {
+        source.simulator.reset_calls();
+        let (seen, outcome) = source.refresh("roles", name).await;
+        assert_eq!((outcome.unwrap().recorded(), seen.len()), (1, 1));
+        let to = &seen[0].links[0].to;
+        assert!(
+            matches!(to, Endpoint::Account { affiliation, .. } if *affiliation == expected),
+            "{to:?}"
+        );
+        assert_eq!(source.simulator.calls().of("organizations:ListAccounts"), lists, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn accounts_given_by_roles_need_no_organisation() {
     let (org, ids) = organization(2);
     let accounts = Accounts::Roles(RoleAccounts {

@@ -7,4 +7,5 @@ mod conformance;
 mod faults;
 mod keys;
 mod records;
+mod refresh;
 mod support;

@@ -110,9 +110,17 @@ impl Source {
     }
 
     pub async fn refresh(&mut self, kind: &str, subject: &str) -> (Vec<Observation>, Outcome) {
+        self.refresh_all(kind, &[subject]).await
+    }
+
+    pub async fn refresh_all(
+        &mut self,
+        kind: &str,
+        subjects: &[&str],
+    ) -> (Vec<Observation>, Outcome) {
         let cx = ScanContext { priority: Priority::Hint, ..self.context(Pass::First) };
         let scope = Scope::new(&self.place(), kind);
-        let subjects = BTreeSet::from([subject.to_owned()]);
+        let subjects: BTreeSet<String> = subjects.iter().map(|s| (*s).to_owned()).collect();
         let mut seen = Vec::new();
         let mut sink = |observation| seen.push(observation);
         let outcome = self

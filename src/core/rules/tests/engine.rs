@@ -180,6 +180,8 @@ fn setting_that_a_rule_does_not_read_is_refused() {
         "stale-identity": { "min_confidence": 3, "overrides": [
             { "match": { "kind": "x" }, "trusted_accounts": ["1"] },
         ]},
+        "third-party-app": { "report_days": 3 },
+        "weak-owner": { "trusted_apps": ["renovate"] },
     }));
     assert_eq!(
         found,
@@ -190,6 +192,10 @@ fn setting_that_a_rule_does_not_read_is_refused() {
              it reads `enabled`, `severity`, `days`",
             "rules.stale-identity.overrides[0].trusted_accounts: stale-identity does not read it; \
              it reads `enabled`, `severity`, `days`",
+            "rules.third-party-app.report_days: third-party-app does not read it; \
+             it reads `enabled`, `severity`, `trusted_apps`",
+            "rules.weak-owner.trusted_apps: weak-owner does not read it; \
+             it reads `enabled`, `severity`, `min_confidence`",
         ]
     );
 }
@@ -199,10 +205,13 @@ fn values_without_sense_are_refused() {
     let found = mistakes(serde_json::json!({
         "stale-identity": { "days": 0, "overrides": [{ "match": {}, "days": 3 }] },
         "weak-owner": { "min_confidence": 101 },
+        "reactivated-identity": { "report_days": 0 },
     }));
     assert_eq!(
         found,
         [
+            "rules.reactivated-identity.report_days: must be at least 1; to switch the rule off, \
+             set `enabled: false`",
             "rules.stale-identity.days: must be at least 1; to switch the rule off, \
              set `enabled: false`",
             "rules.stale-identity.overrides[0].match: names nothing; give at least one field",

@@ -1,8 +1,9 @@
 //! What the agent relies on when it judges only at the moments that rules name.
+use headcount_sdk::Standing;
 use proptest::prelude::*;
 
 use super::*;
-use crate::inventory::MassRemoval;
+use crate::inventory::{Growth, History, MassRemoval, Silence};
 
 prop_compose! {
     fn moment()(seconds in -400 * DAY..400 * DAY, whole in any::<bool>()) -> Timestamp {
@@ -34,9 +35,35 @@ fn expiry() -> impl Strategy<Value = Expiry> {
     ]
 }
 
+/// Those of which time alone changes a verdict.
+fn kind() -> impl Strategy<Value = (Class, &'static str)> {
+    prop_oneof![
+        Just((Class::Identity, "iam-role")),
+        Just((Class::Identity, "service-account")),
+        Just((Class::Credential, "access-key")),
+        Just((Class::Credential, "actions-secret")),
+        Just((Class::Credential, "classic-token")),
+        Just((Class::Credential, "service-account-token")),
+    ]
+}
+
+prop_compose! {
+    fn history()(
+        last_known_use in proptest::option::of(moment()),
+        silence in proptest::option::of((moment(), moment())),
+        growth in proptest::option::of(moment()),
+    ) -> History {
+        History {
+            last_known_use,
+            silence: silence.map(|(a, b)| Silence { from: a.min(b), until: a.max(b) }),
+            growth: growth.map(|at| Growth { at, from: Level::None, to: Level::Admin }),
+        }
+    }
+}
+
 prop_compose! {
     fn case()(
-        credential in any::<bool>(),
+        kind in kind(),
         appeared in any::<bool>(),
         replaces in any::<bool>(),
         status in prop_oneof![Just(Status::Active), Just(Status::Disabled), Just(Status::Unknown)],
@@ -44,9 +71,16 @@ prop_compose! {
         first_seen_at in moment(),
         usage in usage(),
         expiry in expiry(),
+        history in history(),
+        has_left in any::<bool>(),
     ) -> Case {
-        let case = if credential { Case::credential() } else { Case::identity() };
+        let (class, kind) = kind;
+        let case = match class {
+            Class::Credential => Case::credential(),
+            _ => Case::identity().attribute("in_use", "false"),
+        };
         let case = case.seen(|o| {
+            o.kind = kind.to_owned();
             o.status = status;
             o.created_at = created_at;
             o.usage = usage;
@@ -55,6 +89,9 @@ prop_compose! {
         case.kept(|r| {
             r.first_seen_at = first_seen_at;
             r.origin = if appeared { Origin::Appeared } else { Origin::Baseline };
+            r.history = history;
+            let standing = if has_left { Standing::Left } else { Standing::NotKnown };
+            r.owner = Some(Owner { standing, ..owner(OwnerBasis::Label) });
             r.replaces = replaces.then(|| RecordId::new(PLACE, "iam-role", "old"));
         })
     }

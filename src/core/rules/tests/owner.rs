@@ -81,6 +81,18 @@ fn owner_is_weak_below_the_threshold_and_not_at_it() {
 }
 
 #[test]
+fn owner_of_a_namespace_is_no_guess() {
+    for (kind, basis, expected) in [
+        ("service-account", OwnerBasis::Container, "clear"),
+        ("service-account", OwnerBasis::Creator, "low/high"),
+        ("iam-role", OwnerBasis::Container, "low/high"),
+    ] {
+        let case = Case::identity().seen(|o| o.kind = kind.to_owned());
+        case.kept(|r| r.owner = Some(owner(basis))).check("weak-owner", expected);
+    }
+}
+
+#[test]
 fn missing_owner_is_not_a_weak_one() {
     without_owner().check("weak-owner", "not applicable");
 }

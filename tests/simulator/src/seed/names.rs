@@ -44,10 +44,10 @@ const ACCOUNTS: [&str; 7] =
     ["management", "production", "staging", "data", "security", "sandbox", "shared-services"];
 
 /// The SAML provider that Identity Center keeps in every account.
-pub(super) const SSO_PROVIDER: &str = "AWSSSO_0f1e2d3c4b5a6978_DO_NOT_DELETE";
+pub(crate) const SSO_PROVIDER: &str = "AWSSSO_0f1e2d3c4b5a6978_DO_NOT_DELETE";
 
 /// `ada.allen`, and from the 192nd person on with a number.
-pub(super) fn person(n: usize) -> String {
+pub(crate) fn person(n: usize) -> String {
     let (first, last) = (FIRST[n % FIRST.len()], LAST[n / FIRST.len() % LAST.len()]);
     match n / (FIRST.len() * LAST.len()) {
         0 => format!("{first}.{last}"),
@@ -55,19 +55,19 @@ pub(super) fn person(n: usize) -> String {
     }
 }
 
-pub(super) fn email(n: usize) -> String {
+pub(crate) fn email(n: usize) -> String {
     format!("{}@example.com", person(n % (FIRST.len() * LAST.len())))
 }
 
-pub(super) fn team(n: usize) -> &'static str {
+pub(crate) fn team(n: usize) -> &'static str {
     TEAMS[n / 2 % TEAMS.len()]
 }
 
-pub(super) fn purpose(n: usize) -> &'static str {
+pub(crate) fn purpose(n: usize) -> &'static str {
     PURPOSES[n % PURPOSES.len()]
 }
 
-pub(super) fn account(n: usize) -> String {
+pub(crate) fn account(n: usize) -> String {
     match ACCOUNTS.get(n) {
         Some(name) => (*name).to_owned(),
         None => format!("team-{}-{n}", team(n)),
@@ -75,6 +75,6 @@ pub(super) fn account(n: usize) -> String {
 }
 
 /// The OIDC issuer of a made-up EKS cluster.
-pub(super) fn eks_issuer(n: usize) -> String {
+pub(crate) fn eks_issuer(n: usize) -> String {
     format!("oidc.eks.eu-west-1.amazonaws.com/id/{:032X}", 0xC1A5_7E12_0000_u64 + n as u64)
 }

@@ -1,0 +1,215 @@
+//! A referee between a client and the simulated GitHub: prism holds every request and every answer
+//! to GitHub's own description.
+//!
+//! [`Referee`] is one address. What the description has goes through `prism proxy --errors`; what
+//! it does not have (GraphQL, and a few lists that were cut away) goes straight to the simulator,
+//! and both are counted, so that nothing passes for held that was not.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, Method, Response, Uri};
+use serde_json::Value;
+
+use super::npm::Package;
+
+/// Where prism comes from.
+const PRISM: Package =
+    Package { name: "@stoplight/prism-cli", version: "5.16.0", program: "prism" };
+
+const START_WITHIN: Duration = Duration::from_secs(90);
+
+/// GitHub's description, beside the project. `None` says so in the test's output.
+pub fn description() -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/specs/ghec-nhi.json");
+    if path.exists() {
+        return Some(path);
+    }
+    println!("SKIPPED: {} is not here, so nothing was held to it", path.display());
+    None
+}
+
+/// A running prism in front of `upstream`. It ends when this is dropped.
+struct Prism {
+    child: Child,
+    url: String,
+}
+
+impl Prism {
+    fn start(description: &Path, upstream: &str) -> Self {
+        let mut child = Command::new(PRISM.program())
+            .args(["proxy", "--errors", "--host", "127.0.0.1", "--port", "0"])
+            .arg(description)
+            .arg(upstream)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let (tell, told) = mpsc::channel();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        // Reads on after the address, because a full pipe would stop the server.
+        std::thread::spawn(move || {
+            for line in stdout.lines().map_while(Result::ok) {
+                let _ = tell.send(line);
+            }
+        });
+        let mut said = String::new();
+        loop {
+            match told.recv_timeout(START_WITHIN) {
+                Ok(line) => {
+                    if let Some((_, url)) = line.split_once("Prism is listening on ") {
+                        return Self { child, url: url.trim().to_owned() };
+                    }
+                    said.push_str(&line);
+                    said.push('\n');
+                }
+                Err(_) => {
+                    let _ = child.kill();
+                    let _ = child.wait();
+                    panic!("prism did not start. It said:\n{said}");
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Prism {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What went through, so far.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// Templates of the description that were held.
+    pub held: BTreeSet<String>,
+    /// Paths that the description does not have, which were not held.
+    pub past: BTreeSet<String>,
+    /// What departed from the description: method and path, and prism's reasons.
+    pub departures: Vec<String>,
+}
+
+struct Inside {
+    prism: Prism,
+    upstream: String,
+    templates: Vec<String>,
+    client: reqwest::Client,
+    seen: Mutex<Seen>,
+}
+
+/// The address to point a client at.
+pub struct Referee {
+    inside: Arc<Inside>,
+    url: String,
+    server: tokio::task::JoinHandle<()>,
+}
+
+impl Referee {
+    /// Stands in front of `upstream`, on the tokio runtime of the caller.
+    pub async fn start(description: &Path, upstream: &str) -> Self {
+        let text = std::fs::read_to_string(description).unwrap();
+        let document: Value = serde_json::from_str(&text).unwrap();
+        let templates = document["paths"].as_object().unwrap().keys().cloned().collect();
+        let inside = Arc::new(Inside {
+            prism: Prism::start(description, upstream),
+            upstream: upstream.to_owned(),
+            templates,
+            client: reqwest::Client::builder().build().unwrap(),
+            seen: Mutex::default(),
+        });
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let router = Router::new().fallback(pass).with_state(Arc::clone(&inside));
+        let server = tokio::spawn(async move {
+            let _ = axum::serve(listener, router).await;
+        });
+        Self { inside, url, server }
+    }
+
+    /// Where a client finds GitHub.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// What went through since the last call.
+    pub fn take(&self) -> Seen {
+        std::mem::take(&mut *self.inside.seen.lock().unwrap())
+    }
+}
+
+impl Drop for Referee {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+async fn pass(
+    State(inside): State<Arc<Inside>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response<Body> {
+    let path = uri.path();
+    let template = inside.templates.iter().find(|template| fits(template, path)).cloned();
+    let base = if template.is_some() { &inside.prism.url } else { &inside.upstream };
+    let target = format!("{base}{}", uri.path_and_query().map_or(path, |both| both.as_str()));
+    let mut request = inside.client.request(method.clone(), target).body(body);
+    for (name, value) in &headers {
+        if !["host", "content-length", "connection"].contains(&name.as_str()) {
+            request = request.header(name, value);
+        }
+    }
+    let answer = request.send().await.unwrap();
+    let mut response = Response::builder().status(answer.status());
+    for (name, value) in answer.headers() {
+        if !["content-length", "transfer-encoding", "connection"].contains(&name.as_str()) {
+            response = response.header(name, value);
+        }
+    }
+    let body = answer.bytes().await.unwrap();
+    let mut seen = inside.seen.lock().unwrap();
+    match template {
+        Some(template) => drop(seen.held.insert(template)),
+        None => drop(seen.past.insert(path.to_owned())),
+    }
+    if let Some(reasons) = departure(&body) {
+        seen.departures.push(format!("{method} {path}: {reasons}"));
+    }
+    drop(seen);
+    response.body(Body::from(body)).unwrap()
+}
+
+/// Whether a path is one of a template's.
+fn fits(template: &str, path: &str) -> bool {
+    let (template, path): (Vec<_>, Vec<_>) =
+        (template.split('/').collect(), path.split('/').collect());
+    template.len() == path.len()
+        && template.iter().zip(&path).all(|(own, part)| own.starts_with('{') || own == part)
+}
+
+/// What prism says in place of an answer that departs from the description.
+fn departure(body: &[u8]) -> Option<String> {
+    let problem: Value = serde_json::from_slice(body).ok()?;
+    let kind = problem["type"].as_str()?;
+    if !kind.contains("stoplight.io/prism") {
+        return None;
+    }
+    let reasons = problem["validation"].as_array().cloned().unwrap_or_default();
+    let reasons: Vec<String> = reasons
+        .iter()
+        .take(5)
+        .map(|reason| format!("{} at {}", reason["message"], reason["location"]))
+        .collect();
+    Some(format!("{} {}", problem["title"], reasons.join("; ")))
+}

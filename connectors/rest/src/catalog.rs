@@ -38,3 +38,9 @@ pub fn text(name: &str) -> Option<&'static str> {
 pub fn load(name: &str) -> Option<Result<Described, LoadError>> {
     text(name).map(Described::load)
 }
+
+/// A description to start from, and fixtures that it reads: the texts of two files.
+#[must_use]
+pub fn scaffold(name: &str) -> (String, &'static str) {
+    (include_str!("scaffold.yaml").replace("NAME", name), include_str!("scaffold.json"))
+}

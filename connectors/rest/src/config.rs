@@ -3,12 +3,82 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use headcount_sdk::secret::SecretRef;
+use schemars::JsonSchema;
 use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::{Host, Url};
 
-use crate::describe::{Auth, Description, Setting};
+use crate::describe::{Auth, Description, LoadError, Setting};
 use crate::expr::{Scope, Template, on_large_stack};
+use crate::{Described, RestConnector, catalog};
+
+/// A described source, as a person configures it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// A description of the catalogue by its name, or the path of a file (it has a `/` or ends
+    /// in `.yaml`).
+    pub description: String,
+    /// Values for the settings that the description names.
+    #[serde(default)]
+    pub settings: BTreeMap<String, String>,
+    /// Secrets by the names that the description gives them.
+    #[serde(default)]
+    pub secrets: BTreeMap<String, SecretRef>,
+    /// Which of the description's ways to prove who asks; left out, the first.
+    #[serde(default)]
+    pub auth: Option<String>,
+    /// Where the API is, when not where the description says: a proxy or a test server.
+    #[serde(default)]
+    pub base_url: Option<String>,
+}
+
+impl Config {
+    /// Loads the description that is meant.
+    ///
+    /// # Errors
+    ///
+    /// When there is none of that name, or it cannot be read or used.
+    pub fn describe(&self) -> Result<Described, ConfigError> {
+        let name = self.description.as_str();
+        let is_file = name.contains('/') || name.ends_with(".yaml") || name.ends_with(".yml");
+        let loaded = if is_file {
+            let text = std::fs::read_to_string(name).map_err(|error| ConfigError::File {
+                path: name.to_owned(),
+                reason: error.kind().to_string(),
+            })?;
+            Some(Described::load(&text))
+        } else {
+            catalog::load(name)
+        };
+        let loaded = loaded.ok_or_else(|| ConfigError::Description {
+            name: name.to_owned(),
+            known: catalog::names().join(", "),
+        })?;
+        loaded.map_err(|error| ConfigError::Load { name: name.to_owned(), error })
+    }
+
+    /// A connector for it. Nothing is called, and no secret is asked for yet.
+    ///
+    /// # Errors
+    ///
+    /// When the description cannot be used, or the settings do not fit it.
+    pub fn connect(&self) -> Result<RestConnector, ConfigError> {
+        let described = self.describe()?;
+        let settings = Settings {
+            values: self.settings.clone(),
+            auth: self.auth.clone(),
+            base_url: self.base_url.clone(),
+        };
+        let needed = auth(described.description(), &settings)?.how.secrets();
+        if let Some(missing) = needed.into_iter().find(|name| !self.secrets.contains_key(*name)) {
+            return Err(ConfigError::Secret { name: missing.to_owned() });
+        }
+        RestConnector::new(&described, &settings, Arc::new(self.secrets.clone()))
+    }
+}
 
 /// Settings of a described source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,6 +103,12 @@ impl Secrets for BTreeMap<String, SecretString> {
     }
 }
 
+impl Secrets for BTreeMap<String, SecretRef> {
+    fn reveal(&self, name: &str) -> Option<SecretString> {
+        self.get(name)?.resolve().ok()
+    }
+}
+
 /// Why a source cannot be read with what it was given.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
@@ -42,6 +118,14 @@ pub enum ConfigError {
     Strange { name: String, known: String },
     #[error("there is no way `{name}` to authenticate; known are: {known}")]
     Auth { name: String, known: String },
+    #[error("secret `{name}` is missing: give it by reference under `secrets`")]
+    Secret { name: String },
+    #[error("there is no description `{name}`; known are: {known}, or give the path of a file")]
+    Description { name: String, known: String },
+    #[error("{path} cannot be read: {reason}")]
+    File { path: String, reason: String },
+    #[error("description {name}: {error}")]
+    Load { name: String, error: LoadError },
     #[error("{what}")]
     Address { what: String },
     #[error("TLS cannot be set up: {0}")]

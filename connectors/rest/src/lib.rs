@@ -35,7 +35,7 @@ use headcount_sdk::{Complete, Connector, Manifest, Recorder, ScanContext, ScanEr
 use self::auth::{Authenticator, Filled};
 pub use self::client::Tuning;
 use self::client::{Client, malformed, unavailable};
-pub use self::config::{ConfigError, Secrets, Settings};
+pub use self::config::{Config, ConfigError, Secrets, Settings};
 pub use self::describe::{Description, LoadError};
 use self::expr::evaluate;
 use self::map::Variables;

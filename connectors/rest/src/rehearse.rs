@@ -116,7 +116,7 @@ pub fn offline(
         spacing: Some(Duration::ZERO),
         ..Tuning::default()
     };
-    let nobody: Arc<dyn Secrets> = Arc::new(BTreeMap::new());
+    let nobody: Arc<dyn Secrets> = Arc::new(BTreeMap::<String, secrecy::SecretString>::new());
     let auth = Authenticator::new(Filled::Headers(Vec::new()), nobody);
     RestConnector::assemble(described, &settings, (auth, transport, tuning))
 }

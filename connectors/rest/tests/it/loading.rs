@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use headcount_rest::{ConfigError, Described, RestConnector, Settings, catalog, describe};
+use headcount_rest::{Config, ConfigError, Described, RestConnector, Settings, catalog, describe};
 use secrecy::SecretString;
 
 const GOOD: &str = include_str!("bench.yaml");
@@ -116,4 +116,43 @@ fn the_same_text_gives_the_same_manifest() {
     let one = Described::load(GOOD).unwrap();
     let other = Described::load(GOOD).unwrap();
     assert!(std::ptr::eq(one.manifest(), other.manifest()), "each load leaks a manifest");
+}
+
+fn config(yaml: &str) -> Result<(), ConfigError> {
+    let config: Config = serde_saphyr::from_str(yaml).unwrap();
+    config.connect().map(|_| ())
+}
+
+#[test]
+fn a_source_is_configured_by_name_or_file_with_secrets_by_reference() {
+    let slack =
+        "{description: slack, settings: {team_id: T0EXAMPLE}, secrets: {token: 'env:SLACK'}}";
+    assert_eq!(config(slack), Ok(()));
+    let secret = config("{description: slack, settings: {team_id: T0EXAMPLE}}");
+    assert_eq!(secret, Err(ConfigError::Secret { name: "token".to_owned() }));
+    let Err(ConfigError::Description { known, .. }) = config("{description: slcak}") else {
+        panic!("a name that is not there was taken");
+    };
+    assert!(known.contains("slack"));
+    let file = format!("{}/catalog/slack.yaml", env!("CARGO_MANIFEST_DIR"));
+    let by_file = format!(
+        "{{description: '{file}', settings: {{team_id: T0EXAMPLE}}, secrets: {{token: 'env:SLACK'}}}}"
+    );
+    assert_eq!(config(&by_file), Ok(()));
+    assert!(matches!(config("{description: ./gone.yaml}"), Err(ConfigError::File { .. })));
+    let clear = serde_saphyr::from_str::<Config>("{description: slack, secrets: {token: xoxp}}");
+    assert!(clear.is_err(), "a secret in the clear was taken");
+}
+
+#[tokio::test]
+async fn the_scaffold_is_read_with_its_fixtures() {
+    let (text, fixtures) = catalog::scaffold("acme");
+    let described = Described::load(&text).unwrap_or_else(|error| panic!("{error}"));
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("keys.json"), fixtures).unwrap();
+    let now = "2026-03-10T12:00:00Z".parse().unwrap();
+    let read = headcount_rest::rehearse(&described, folder.path(), now).await.unwrap();
+    assert!(read.scopes[0].complete && read.unasked.is_empty());
+    assert_eq!(read.scopes[0].records[0].id.as_str(), "acme:acme:api-key/key-1");
+    assert!(!serde_json::to_string(&read).unwrap().contains("never kept"));
 }

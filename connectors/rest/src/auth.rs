@@ -19,7 +19,8 @@ use url::Url;
 use url::form_urlencoded::Serializer;
 
 use crate::config::Secrets;
-use crate::describe::{AuthKind, ClientSecretIn, Grant, SigningAlgorithm};
+use crate::describe::{AuthKind, ClientSecretIn, Grant, Header, SignedJwt, SigningAlgorithm};
+use crate::expr::Template;
 use crate::transport::{Body, Request, Transport};
 
 /// What requests for a token are called in the manifest.
@@ -78,80 +79,48 @@ struct Granted {
 
 type Headers = Vec<(String, SecretString)>;
 
+type Fill<'a> = &'a dyn Fn(&Template) -> Result<String, String>;
+
 impl Filled {
     /// Fills in templates with the settings; `fill` does one of them.
     ///
     /// # Errors
     ///
     /// What `fill` says, or which address is none.
-    pub fn new<F>(kind: &AuthKind, fill: F) -> Result<Self, String>
-    where
-        F: Fn(&crate::expr::Template) -> Result<String, String>,
-    {
-        let address = |template| {
-            let text = fill(template)?;
-            let url = Url::parse(&text).map_err(|_| "the token URL is no address".to_owned())?;
-            crate::config::safe(&url)
-                .then_some(url)
-                .ok_or_else(|| "the token URL is not https".to_owned())
-        };
+    pub fn new(kind: &AuthKind, fill: Fill<'_>) -> Result<Self, String> {
         Ok(match kind {
             AuthKind::Bearer { secret } => Self::Bearer(secret.clone()),
             AuthKind::Basic { username, secret } => {
                 Self::Basic { username: fill(username)?, secret: secret.clone() }
             }
-            AuthKind::Headers(headers) => Self::Headers(
-                headers
-                    .iter()
-                    .map(|h| (h.name.clone(), h.prefix.clone(), h.secret.clone()))
-                    .collect(),
-            ),
-            AuthKind::ClientCredentials {
-                token_url,
-                client_id,
-                secret,
-                scope,
-                audience,
-                secret_in,
-            } => {
+            AuthKind::Headers(headers) => {
+                let header = |h: &Header| (h.name.clone(), h.prefix.clone(), h.secret.clone());
+                Self::Headers(headers.iter().map(header).collect())
+            }
+            AuthKind::ClientCredentials(client) => {
                 let mut form = vec![("grant_type".to_owned(), "client_credentials".to_owned())];
-                form.extend(scope.iter().map(|scope| ("scope".to_owned(), scope.clone())));
-                if let Some(audience) = audience {
+                form.extend(client.scope.iter().map(|s| ("scope".to_owned(), s.clone())));
+                if let Some(audience) = &client.audience {
                     form.push(("audience".to_owned(), fill(audience)?));
                 }
                 Self::ClientCredentials {
-                    url: address(token_url)?,
-                    client_id: fill(client_id)?,
-                    secret: secret.clone(),
+                    url: address(&client.token_url, fill)?,
+                    client_id: fill(&client.client_id)?,
+                    secret: client.secret.clone(),
                     form,
-                    within: *secret_in,
+                    within: client.secret_in,
                 }
             }
-            AuthKind::SignedJwt {
-                token_url,
-                client_id,
-                secret,
-                algorithm,
-                key_id,
-                audience,
-                scope,
-                grant,
-            } => {
-                let url = address(token_url)?;
-                let audience = audience.as_ref().map(&fill).transpose()?;
-                Self::SignedJwt(Jwt {
-                    client_id: fill(client_id)?,
-                    secret: secret.clone(),
-                    algorithm: *algorithm,
-                    key_id: key_id.as_ref().map(&fill).transpose()?.filter(|id| !id.is_empty()),
-                    audience: audience.unwrap_or_else(|| url.to_string()),
-                    scope: scope.clone(),
-                    grant: *grant,
-                    url,
-                })
-            }
+            AuthKind::SignedJwt(described) => Self::SignedJwt(Jwt::new(described, fill)?),
         })
     }
+}
+
+fn address(template: &Template, fill: Fill<'_>) -> Result<Url, String> {
+    let url = Url::parse(&fill(template)?);
+    let url = url.map_err(|_| "the token URL is no address".to_owned())?;
+    let is_safe = crate::config::safe(&url);
+    is_safe.then_some(url).ok_or_else(|| "the token URL is not https".to_owned())
 }
 
 impl Authenticator {
@@ -259,6 +228,22 @@ impl Authenticator {
 }
 
 impl Jwt {
+    fn new(described: &SignedJwt, fill: Fill<'_>) -> Result<Self, String> {
+        let url = address(&described.token_url, fill)?;
+        let audience = described.audience.as_ref().map(fill).transpose()?;
+        let key_id = described.key_id.as_ref().map(fill).transpose()?;
+        Ok(Self {
+            client_id: fill(&described.client_id)?,
+            secret: described.secret.clone(),
+            algorithm: described.algorithm,
+            key_id: key_id.filter(|id| !id.is_empty()),
+            audience: audience.unwrap_or_else(|| url.to_string()),
+            scope: described.scope.clone(),
+            grant: described.grant,
+            url,
+        })
+    }
+
     fn form(&self, assertion: &str) -> String {
         let mut fields = Serializer::new(String::new());
         match self.grant {

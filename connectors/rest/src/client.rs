@@ -174,7 +174,12 @@ impl Client {
         renewed: &mut bool,
     ) -> Result<Tried, ScanError> {
         let now = self.now(cx);
-        let request = self.request(name, call, now).await?;
+        let request = match self.request(name, call, now).await {
+            Ok(request) => request,
+            // The token server may be back in a moment.
+            Err(error @ ScanError::Unavailable { .. }) => return Ok(Tried::Again(error, None)),
+            Err(error) => return Err(error),
+        };
         let exchanged = {
             let _turn = self.governor.turn(cx.priority).await;
             self.transport.exchange(request).await

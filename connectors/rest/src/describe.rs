@@ -17,7 +17,9 @@ mod load;
 mod paging;
 mod record;
 
-pub use self::auth::{Auth, AuthKind, ClientSecretIn, Grant, Header, SigningAlgorithm};
+pub use self::auth::{
+    Auth, AuthKind, ClientCredentials, ClientSecretIn, Grant, Header, SignedJwt, SigningAlgorithm,
+};
 pub use self::load::{LoadError, load, schema};
 pub use self::paging::{Paging, TokenIn};
 pub use self::record::{

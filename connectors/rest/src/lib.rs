@@ -114,7 +114,7 @@ impl RestConnector {
     ) -> Result<Self, ConfigError> {
         let values = Arc::new(config::values(&described.description, settings)?);
         let auth = config::auth(&described.description, settings)?;
-        let how = Filled::new(&auth.how, |template| config::fill(template, &values))
+        let how = Filled::new(&auth.how, &|template| config::fill(template, &values))
             .map_err(|what| ConfigError::Address { what })?;
         let auth = Authenticator::new(how, secrets);
         Self::assemble(described, settings, (auth, transport, tuning))

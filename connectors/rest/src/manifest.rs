@@ -66,9 +66,10 @@ fn operations(description: &Description) -> Vec<Operation> {
             why: forever(operation.why.trim()),
         })
         .collect();
-    let exchanges = description.auth.iter().any(|auth| {
-        matches!(auth.how, AuthKind::ClientCredentials { .. } | AuthKind::SignedJwt { .. })
-    });
+    let exchanges = description
+        .auth
+        .iter()
+        .any(|auth| matches!(auth.how, AuthKind::ClientCredentials(_) | AuthKind::SignedJwt(_)));
     if exchanges {
         operations.push(Operation {
             name: TOKEN,

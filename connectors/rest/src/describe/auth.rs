@@ -31,36 +31,46 @@ pub enum AuthKind {
     /// Secrets in headers of their own.
     Headers(Vec<Header>),
     /// OAuth 2.0 client credentials (RFC 6749, 4.4).
-    ClientCredentials {
-        token_url: Template,
-        client_id: Template,
-        secret: String,
-        #[serde(default)]
-        scope: Option<String>,
-        #[serde(default)]
-        audience: Option<Template>,
-        #[serde(default)]
-        secret_in: ClientSecretIn,
-    },
+    ClientCredentials(ClientCredentials),
     /// A JWT that the agent signs is exchanged for a token (RFC 7523).
-    SignedJwt {
-        token_url: Template,
-        /// Issuer and subject of the JWT.
-        client_id: Template,
-        /// The secret that holds the private key: PKCS #8 in PEM.
-        secret: String,
-        algorithm: SigningAlgorithm,
-        /// The id of the key, where the server wants one.
-        #[serde(default)]
-        key_id: Option<Template>,
-        /// Left out, the token URL.
-        #[serde(default)]
-        audience: Option<Template>,
-        #[serde(default)]
-        scope: Option<String>,
-        #[serde(default)]
-        grant: Grant,
-    },
+    SignedJwt(SignedJwt),
+}
+
+/// A client and its secret.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClientCredentials {
+    pub token_url: Template,
+    pub client_id: Template,
+    pub secret: String,
+    #[serde(default)]
+    pub scope: Option<String>,
+    #[serde(default)]
+    pub audience: Option<Template>,
+    #[serde(default)]
+    pub secret_in: ClientSecretIn,
+}
+
+/// A client and its key.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SignedJwt {
+    pub token_url: Template,
+    /// Issuer and subject of the JWT.
+    pub client_id: Template,
+    /// The secret that holds the private key: PKCS #8 in PEM.
+    pub secret: String,
+    pub algorithm: SigningAlgorithm,
+    /// The id of the key, where the server wants one.
+    #[serde(default)]
+    pub key_id: Option<Template>,
+    /// Left out, the token URL.
+    #[serde(default)]
+    pub audience: Option<Template>,
+    #[serde(default)]
+    pub scope: Option<String>,
+    #[serde(default)]
+    pub grant: Grant,
 }
 
 /// A secret in a header.
@@ -107,10 +117,9 @@ impl AuthKind {
     #[must_use]
     pub fn secrets(&self) -> Vec<&str> {
         match self {
-            Self::Bearer { secret }
-            | Self::Basic { secret, .. }
-            | Self::ClientCredentials { secret, .. }
-            | Self::SignedJwt { secret, .. } => vec![secret],
+            Self::Bearer { secret } | Self::Basic { secret, .. } => vec![secret],
+            Self::ClientCredentials(client) => vec![&client.secret],
+            Self::SignedJwt(jwt) => vec![&jwt.secret],
             Self::Headers(headers) => headers.iter().map(|h| h.secret.as_str()).collect(),
         }
     }

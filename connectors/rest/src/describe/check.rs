@@ -12,40 +12,12 @@ use crate::expr::{Expr, Template};
 use crate::shape::{bare, steps};
 
 mod depends;
+mod kinds;
 
 type Checked = Result<(), LoadError>;
 
 /// Variables that every expression sees.
 const GIVEN: [&str; 2] = ["settings", "now"];
-/// Kinds of coded connectors that rules treat in a way of their own, and ask for attributes that
-/// only those have.
-const RESERVED: [&str; 25] = [
-    "access-key",
-    "actions-secret",
-    "agents-secret",
-    "app-installation",
-    "app-user-token",
-    "certificate-request",
-    "classic-token",
-    "codespaces-secret",
-    "dependabot-secret",
-    "environment",
-    "fine-grained-token",
-    "fine-grained-token-request",
-    "oauth-token",
-    "oidc-provider",
-    "pod-certificate-request",
-    "pull-secret",
-    "repository",
-    "root-user",
-    "runner-group",
-    "saml-provider",
-    "self-hosted-runner",
-    "service-account",
-    "service-account-token",
-    "webhook",
-    "workload",
-];
 /// Fields that an enrichment may leave unread, beside `attributes.NAME`.
 const FIELDS: [&str; 8] = [
     "expiry",
@@ -91,28 +63,8 @@ pub fn check(description: &Description) -> Checked {
             }
         }
     }
-    known_kinds(description, &classes.into_keys().map(String::as_str).collect())?;
+    kinds::lead_somewhere(description, &classes.into_keys().map(String::as_str).collect())?;
     all_used(description)
-}
-
-/// Parents and links must lead to kinds that there are.
-fn known_kinds(description: &Description, kinds: &BTreeSet<&str>) -> Checked {
-    for scope in &description.scopes {
-        for record in &scope.records {
-            let linked = record.links.iter().filter_map(|link| match &link.to {
-                TargetOf::Record(record) => Some(record),
-                _ => None,
-            });
-            let mut references = record.parent.iter().chain(linked);
-            if let Some(strange) = references.find(|to| !kinds.contains(to.kind.as_str())) {
-                let at = format!("scopes.{}.records.{}", scope.name, record.kind);
-                let known = kinds.iter().copied().collect::<Vec<_>>().join(", ");
-                let problem = format!("there is no kind {}", strange.kind);
-                return fail(&at, &problem, &format!("known are: {known}"));
-            }
-        }
-    }
-    Ok(())
 }
 
 fn place(description: &Description) -> Checked {
@@ -208,10 +160,7 @@ fn check_scope(description: &Description, scope: &ScopeOf) -> Checked {
 fn check_record(scope: &ScopeOf, record: &RecordOf, at: &str, seen: &[&str]) -> Checked {
     let at = &format!("{at}.records.{}", record.kind);
     kebab(at, &record.kind)?;
-    if RESERVED.contains(&record.kind.as_str()) {
-        let problem = format!("rules know {} from another system", record.kind);
-        return fail(at, &problem, "begin the kind with the vendor's name");
-    }
+    kinds::are_free(&record.kind, at)?;
     let mut seen = seen.to_vec();
     for (name, with) in &record.with {
         if !scope.lookups.iter().any(|lookup| lookup.table == with.lookup) {

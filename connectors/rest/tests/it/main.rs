@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail by panicking")]
 #![allow(clippy::panic, reason = "tests fail by panicking")]
 
+mod answers;
 mod auth;
 mod catalog;
 mod conformance;

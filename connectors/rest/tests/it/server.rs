@@ -107,6 +107,10 @@ async fn answer(
         None => plain(StatusCode::NOT_FOUND, &json!({"error": "MARKED nothing there"})),
         Some(list) => serve(&url, &uri, &body, &list, script.most),
     };
+    spoil(fault, right)
+}
+
+fn spoil(fault: Option<Fault>, right: Reply) -> Response<Body> {
     match fault {
         None => respond(right),
         Some(Fault::Denied) => {

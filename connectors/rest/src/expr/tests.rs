@@ -1,3 +1,4 @@
+//! Expressions as descriptions use them, and shapes that have overflowed smaller stacks.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail by panicking")]
 
 use serde_json::json;

@@ -39,17 +39,21 @@ fn same(status: u16, headers: &[(&str, &str)], body: Value) -> Arc<Same> {
     Arc::new(Same { status, headers, body, asked: Mutex::default() })
 }
 
-async fn read(described: &Described, scope: &Scope, over: Arc<Same>) -> Result<u64, ScanError> {
-    let connector = offline(described, over).unwrap();
-    let cx = ScanContext {
-        scan: "answers".to_owned(),
+fn context(scan: &str) -> ScanContext {
+    ScanContext {
+        scan: scan.to_owned(),
         source: "answers".to_owned(),
         now: "2026-03-10T12:00:00Z".parse().unwrap(),
         priority: Priority::Scan,
         pass: Pass::First,
         cache: Arc::new(MemoryCache::default()),
         memo: Memo::default(),
-    };
+    }
+}
+
+async fn read(described: &Described, scope: &Scope, over: Arc<Same>) -> Result<u64, ScanError> {
+    let connector = offline(described, over).unwrap();
+    let cx = context("answers");
     let mut sink = |_| {};
     let recorder = Recorder::new(scope.clone(), &mut sink);
     Ok(connector.observe(&cx, scope, recorder).await?.recorded())
@@ -125,15 +129,7 @@ async fn what_is_left_of_the_quota_is_left_to_others() {
     let settings = Settings::default();
     let connector =
         RestConnector::with(&datadog, &settings, secrets, (over.clone(), tuning)).unwrap();
-    let cx = ScanContext {
-        scan: "quota".to_owned(),
-        source: "quota".to_owned(),
-        now: "2026-03-10T12:00:00Z".parse().unwrap(),
-        priority: Priority::Scan,
-        pass: Pass::First,
-        cache: Arc::new(MemoryCache::default()),
-        memo: Memo::default(),
-    };
+    let cx = context("quota");
     let mut sink = |_| {};
     let recorder = Recorder::new(scope.clone(), &mut sink);
     connector.observe(&cx, &scope, recorder).await.unwrap();
@@ -161,4 +157,30 @@ impl Transport for Turned {
         }
         Ok(answer)
     }
+}
+
+/// Takes requests and never answers.
+struct Silent;
+
+#[async_trait]
+impl Transport for Silent {
+    async fn exchange(&self, _request: Request) -> Result<Answer, Broken> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn a_scope_that_takes_too_long_is_unavailable() {
+    let slack = catalog::load("slack").unwrap().unwrap();
+    let values = BTreeMap::from([("team_id".to_owned(), "T0EXAMPLE".to_owned())]);
+    let settings = Settings { values, ..Settings::default() };
+    let secrets = BTreeMap::from([("token".to_owned(), SecretString::from("EXAMPLE"))]);
+    let tuning = Tuning { deadline: Duration::from_millis(20), ..tuning() };
+    let over = (Arc::new(Silent) as Arc<_>, tuning);
+    let connector = RestConnector::with(&slack, &settings, Arc::new(secrets), over).unwrap();
+    let scope = Scope::new("slack:T0EXAMPLE", "bots");
+    let mut sink = |_| {};
+    let recorder = Recorder::new(scope.clone(), &mut sink);
+    let outcome = connector.observe(&context("slow"), &scope, recorder).await;
+    assert!(matches!(outcome, Err(ScanError::Unavailable { .. })), "{outcome:?}");
 }

@@ -4,11 +4,16 @@
 //! this is the outside referee. The description is not part of the project: where it is missing,
 //! the tests say so and pass.
 
+use std::collections::BTreeSet;
+
+use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
+use aws_lc_rs::rsa::{KeyPair, KeySize};
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use headcount_simulator::github::{At, Hub, HubServer, Links, ORGANIZATION, Size, Store, Token};
 use serde_json::{Value, json};
 
+use crate::support::agent::Agent;
 use crate::support::prism::{Referee, Seen, description};
 
 /// Every route that both the simulator and the description have. `{…}` is filled from the hub.
@@ -175,6 +180,40 @@ async fn every_answer_of_the_simulated_github_is_as_github_describes_it() {
     assert!(seen.departures.is_empty(), "{:#?}", seen.departures);
     assert_eq!(seen.past.into_iter().collect::<Vec<_>>(), Vec::<String>::new());
     assert_eq!(seen.held.len(), ROUTES.len() + OF_APPS.len() + 1);
+}
+
+/// An RSA key in PEM, as an App has one; made for the test, and it signs nothing else.
+fn pem() -> String {
+    let der: Pkcs8V1Der<'_> = KeyPair::generate(KeySize::Rsa2048).unwrap().as_der().unwrap();
+    let label = "PRIVATE KEY";
+    let text = STANDARD.encode(der.as_ref());
+    let lines: Vec<&str> =
+        (0..text.len()).step_by(64).map(|at| &text[at..text.len().min(at + 64)]).collect();
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_request_of_a_scan_is_as_github_describes_it() {
+    let seen = held(hub(), async |base, server| {
+        let reader = server.read(|hub| hub.reader(ORGANIZATION).unwrap());
+        let home = tempfile::tempdir().unwrap();
+        let key = home.path().join("app.pem");
+        std::fs::write(&key, pem()).unwrap();
+        let private_key = format!("file:{}", key.display());
+        let github = json!({
+            "name": "github", "connector": "github", "organizations": [ORGANIZATION],
+            "base_url": base, "auth": {"app_id": reader.app_id, "private_key": private_key},
+        });
+        // Exit code 0: every scope was read to its end.
+        let records = Agent::reading(home, &[github], None).scan().await;
+        let kinds: BTreeSet<&str> = records.iter().filter_map(|one| one["kind"].as_str()).collect();
+        assert!(kinds.len() > 12, "{kinds:?}");
+    })
+    .await;
+    let Some(seen) = seen else { return };
+    assert!(seen.departures.is_empty(), "{:#?}", seen.departures);
+    assert!(seen.held.len() > 15, "{:?}", seen.held);
+    assert!(seen.past.contains("/graphql"), "and what nobody holds: {:?}", seen.past);
 }
 
 #[tokio::test(flavor = "multi_thread")]

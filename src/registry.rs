@@ -38,6 +38,19 @@ pub fn manifests() -> Vec<&'static Manifest> {
     ]
 }
 
+/// What can be said of each description in the catalogue of the connector `rest`, sorted by name.
+#[must_use]
+pub fn described() -> Vec<&'static Manifest> {
+    #[cfg(feature = "rest")]
+    return headcount_rest::catalog::names()
+        .into_iter()
+        .filter_map(|name| headcount_rest::catalog::load(name)?.ok())
+        .map(|described| described.manifest())
+        .collect();
+    #[cfg(not(feature = "rest"))]
+    Vec::new()
+}
+
 /// What a connector must be allowed, in the form in which its source grants it. `None` = there is
 /// no such connector.
 #[must_use]
@@ -82,6 +95,10 @@ pub fn source(config: &SourceConfig) -> anyhow::Result<Source> {
             headcount_kubernetes::KubernetesConnector::new(kubernetes.clone())
                 .with_context(|| format!("source {}", config.name))?,
         ),
+        #[cfg(feature = "rest")]
+        ConnectorConfig::Rest(rest) => {
+            Arc::new(rest.connect().with_context(|| format!("source {}", config.name))?)
+        }
     };
     Ok(Source { name: config.name.to_string(), connector })
 }

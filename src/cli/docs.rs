@@ -101,6 +101,10 @@ pub fn generated() -> BTreeMap<String, String> {
             }
         }
     }
+    for manifest in registry::described() {
+        let path = format!("docs/reference/connector-rest-{}.md", manifest.connector);
+        files.insert(path, connector::page(manifest));
+    }
     files
 }
 

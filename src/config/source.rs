@@ -33,6 +33,9 @@ pub enum ConnectorConfig {
     /// A Kubernetes cluster.
     #[cfg(feature = "kubernetes")]
     Kubernetes(headcount_kubernetes::Config),
+    /// A SaaS API, read from a description: one of the catalogue, or a file.
+    #[cfg(feature = "rest")]
+    Rest(headcount_rest::Config),
 }
 
 impl ConnectorConfig {
@@ -46,6 +49,8 @@ impl ConnectorConfig {
             Self::Github(config) => config.validate().err().map(|error| error.to_string()),
             #[cfg(feature = "kubernetes")]
             Self::Kubernetes(config) => config.validate().err().map(|error| error.to_string()),
+            #[cfg(feature = "rest")]
+            Self::Rest(config) => config.describe().err().map(|error| error.to_string()),
         }
     }
 }

@@ -69,20 +69,30 @@ impl History {
 
     /// What is remembered after a reading that showed `after` where `before` was known.
     #[must_use]
-    pub fn after(mut self, before: &Observation, after: &Observation, now: Timestamp) -> Self {
+    pub fn after(mut self, before: &Observation, after: &Observation, look: Look) -> Self {
         let last = self.last_known_use.max(used_at(before));
         let used = used_at(after);
-        if let (Some(from), Some(until)) = (last, used)
-            && until.duration_since(from) >= Self::SHORTEST_SILENCE
-        {
-            self.silence = Some(longer_or_newer(self.silence, Silence { from, until }));
+        if let (Some(from), Some(until), Some(looked)) = (last, used, look.before) {
+            // Sources tell of the latest use alone. That nothing used it is known only up to the
+            // last time somebody looked: an agent that was away has seen no pause.
+            let until = until.min(looked - after.usage.lag());
+            if until.duration_since(from) >= Self::SHORTEST_SILENCE {
+                self.silence = Some(longer_or_newer(self.silence, Silence { from, until }));
+            }
         }
         self.last_known_use = last.max(used);
         if let Some((from, to)) = step_up(before, after) {
-            self.growth = Some(Growth { at: now, from, to });
+            self.growth = Some(Growth { at: look.now, from, to });
         }
         self
     }
+}
+
+/// When a reading was made, and when the scope was last read to its end before it.
+#[derive(Clone, Copy, Debug)]
+pub struct Look {
+    pub now: Timestamp,
+    pub before: Option<Timestamp>,
 }
 
 /// The use that an observation shows.

@@ -177,7 +177,9 @@ impl Ledger {
         // will tell of it.
         let is_swept = prior.is_swept || ending.is_sweep();
         let is_baseline = place.is_baseline || (prior.baselined_at.is_none() && !is_swept);
-        Draft::new(place, is_baseline && !self.settings.emit_baseline)
+        let mut draft = Draft::new(place, is_baseline && !self.settings.emit_baseline);
+        draft.looked_before = prior.last_complete_at;
+        draft
     }
 
     /// Judges the records whose verdicts time alone may have changed.
@@ -279,14 +281,14 @@ impl Ledger {
                     counts.moved_in += 1;
                 }
                 let old = Record { source, scope: scope.clone(), ..old };
-                let (record, change) = changed_record(old.clone(), observation, draft.place.now);
+                let (record, change) = changed_record(old.clone(), observation, draft.look());
                 if change.is_some() && is_linked_otherwise(&old, &record) {
                     draft.before.push(old);
                 }
                 (record, change)
             } else if let Some(old) = returned.remove(&id) {
                 let merged = reconcile::merge(&old.observation, observation);
-                let history = old.history.after(&old.observation, &merged, draft.place.now);
+                let history = old.history.after(&old.observation, &merged, draft.look());
                 let record =
                     Record { observation: merged, history, changed_at: draft.place.now, ..old };
                 (record, Some(Change::Reappeared))
@@ -363,7 +365,7 @@ impl Ledger {
             let Some(old) = known.get(&observation.id) else { continue };
             let usage_hash = reconcile::usage_hash(&observation);
             let merged = reconcile::merge(&old.observation, observation);
-            let history = old.history.clone().after(&old.observation, &merged, draft.place.now);
+            let history = old.history.clone().after(&old.observation, &merged, draft.look());
             draft.commit.used.push(Used {
                 id: merged.id.clone(),
                 usage: merged.usage.clone(),

@@ -69,14 +69,11 @@ pub static DAY: &[Hour] = &[
         },
     },
     Hour {
-        what: "GitHub: a repository gets a static AWS key, beside the role it deploys with",
+        what: "GitHub: a repository gets a static key of another cloud",
         later: HOUR,
         change: |estate, _| {
             let mut hub = estate.github.change();
-            for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
-                hub.set_secret(At::Repository(REPOSITORY), Store::Actions, name)?;
-            }
-            Ok(())
+            hub.set_secret(At::Repository(REPOSITORY), Store::Actions, "GOOGLE_CREDENTIALS")
         },
     },
     Hour {
@@ -128,9 +125,7 @@ pub static DAY: &[Hour] = &[
     Hour {
         what: "AWS: the user is deleted, and one of the same name is made",
         later: NEXT_REPORT,
-        change: |estate, cast| {
-            estate.aws.change().recreate_user(&cast.production, BOT).map(|_| ())
-        },
+        change: |estate, cast| estate.aws.change().recreate_user(&cast.production, BOT).map(|_| ()),
     },
     Hour {
         what: "AWS: someone signs the user: Owner = team-release",

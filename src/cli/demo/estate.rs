@@ -6,10 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
+use aws_lc_rs::rsa::{KeyPair, KeySize};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use headcount_aws::{AwsConnector, Credentials};
 use headcount_github::{GithubConnector, Secrets};
 use headcount_kubernetes::KubernetesConnector;
-use headcount_simulator::github::{self, Hub, HubServer, Token};
+use headcount_simulator::github::{self, Hub, HubServer};
 use headcount_simulator::kubernetes::{self, Cluster, ClusterServer, Object, PodTemplate, Setup};
 use headcount_simulator::{
     AMBIENT_KEY, EXTERNAL_ID, NOT_A_SECRET, Organization, READER_ROLE, Simulator, Size, Trust,
@@ -35,7 +39,8 @@ pub struct Estate {
     pub aws: Simulator,
     pub github: HubServer,
     pub cluster: ClusterServer,
-    reader: String,
+    /// The id of the App by which GitHub is read.
+    app_id: u64,
 }
 
 impl Estate {
@@ -46,18 +51,20 @@ impl Estate {
         let setup = Setup { clock: organization.clock().clone(), ..Setup::new(seed) };
         let mut cluster = Cluster::seeded_in(&setup, kubernetes::Size::default());
         deploy_shop(&mut organization, &mut cluster, &cast)?;
-        let mut hub =
-            Hub::for_organization(&organization, seed, github::Size { tokens: 8, ..github::Size::default() });
+        let mut hub = Hub::for_organization(
+            &organization,
+            seed,
+            github::Size { tokens: 8, ..github::Size::default() },
+        );
         hub.add_member(github::ORGANIZATION, LEAVER)?;
         hub.grant_token(github::ORGANIZATION, LEAVER, "nightly-deployment")?;
         hub.set_property(REPOSITORY, "owner", "team-checkout")?;
-        let reader = hub.reader(github::ORGANIZATION)?;
-        let reader = hub.token(Token::Installation(reader.installation_id));
+        let app_id = hub.reader(github::ORGANIZATION)?.app_id;
         let estate = Self {
             aws: Simulator::start(organization).await?,
             github: HubServer::start(hub).await?,
             cluster: ClusterServer::start(cluster).await?,
-            reader,
+            app_id,
         };
         Ok((estate, cast))
     }
@@ -66,8 +73,9 @@ impl Estate {
     pub fn sources(&self, directory: &Path) -> anyhow::Result<Vec<Source>> {
         let kubeconfig = directory.join("kubeconfig");
         std::fs::write(&kubeconfig, self.cluster.kubeconfig())?;
-        let cluster: headcount_kubernetes::Config =
-            serde_json::from_value(serde_json::json!({"kubeconfig": kubeconfig, "secret_metadata": true}))?;
+        let cluster: headcount_kubernetes::Config = serde_json::from_value(
+            serde_json::json!({"kubeconfig": kubeconfig, "secret_metadata": true}),
+        )?;
         let cluster = KubernetesConnector::new(cluster).context("the cluster")?;
         Ok(vec![
             Source { name: "aws".to_owned(), connector: Arc::new(self.aws_connector()?) },
@@ -100,13 +108,24 @@ impl Estate {
         let config: headcount_github::Config = serde_json::from_value(serde_json::json!({
             "organizations": [github::ORGANIZATION],
             "base_url": self.github.url(),
-            "auth": {"token": "env:NOT_READ_IN_THE_DEMO"},
+            "auth": {"app_id": self.app_id, "private_key": "env:NOT_READ_IN_THE_DEMO"},
         }))?;
-        let secrets = Secrets { login: SecretString::from(self.reader.clone()), webhook: None };
+        let secrets = Secrets { login: SecretString::from(app_key()?), webhook: None };
         // The real spacing is for GitHub's limit per minute; nobody else uses this one.
         let tuning = headcount_github::Tuning { spacing: Duration::ZERO, ..Default::default() };
         Ok(GithubConnector::with(config, tuning, Some(secrets))?)
     }
+}
+
+/// A private key for the App, made for this run and known to nobody else.
+fn app_key() -> anyhow::Result<String> {
+    let pair = KeyPair::generate(KeySize::Rsa2048).context("no key could be made")?;
+    let der: Pkcs8V1Der<'_> = pair.as_der().context("the key cannot be written")?;
+    let label = "PRIVATE KEY";
+    Ok(format!(
+        "-----BEGIN {label}-----\n{}\n-----END {label}-----\n",
+        STANDARD.encode(der.as_ref())
+    ))
 }
 
 /// A shop in the cluster whose account becomes a role, and the role by which its repository
@@ -131,8 +150,8 @@ fn deploy_shop(
     let arn = format!("arn:{}:iam::{account}:role/checkout-runtime", organization.partition());
 
     cluster.create(Object::new_namespace(NAMESPACE).label("team", "team-checkout"))?;
-    let served = Object::service_account(NAMESPACE, ACCOUNT)
-        .annotation("eks.amazonaws.com/role-arn", &arn);
+    let served =
+        Object::service_account(NAMESPACE, ACCOUNT).annotation("eks.amazonaws.com/role-arn", &arn);
     cluster.create(served)?;
     let template = PodTemplate::running_as(ACCOUNT);
     let deployment =

@@ -18,13 +18,32 @@ fn used(at: Option<i64>) -> Observation {
     seen
 }
 
-/// The pauses, as (from, until), after use was seen on these days one after the other.
+/// A look on this day, after another in the same hour.
+fn look(on: i64) -> Look {
+    Look { now: day(on), before: Some(day(on)) }
+}
+
+/// The pauses, as (from, until), after use was seen on these days one after the other by an agent
+/// that looks often.
 fn silence(days: &[Option<i64>]) -> Option<(Timestamp, Timestamp)> {
     let mut history = History::first(&used(days[0]));
     for pair in days.windows(2) {
-        history = history.after(&used(pair[0]), &used(pair[1]), day(1_000));
+        history = history.after(&used(pair[0]), &used(pair[1]), look(1_000));
     }
     history.silence.map(|s| (s.from, s.until))
+}
+
+#[test]
+fn a_pause_goes_only_as_far_as_somebody_looked() {
+    let pause = |looked: Option<i64>, resumed: i64| {
+        let look = Look { now: day(resumed), before: looked.map(day) };
+        let history = History::default().after(&used(Some(0)), &used(Some(resumed)), look);
+        history.silence.map(|s| (s.from, s.until))
+    };
+    assert_eq!(pause(Some(99), 100), Some((day(0), day(99))));
+    assert_eq!(pause(Some(200), 100), Some((day(0), day(100))));
+    assert_eq!(pause(Some(1), 100), None, "the agent was away for 99 days");
+    assert_eq!(pause(None, 100), None, "nobody looked before");
 }
 
 #[test]
@@ -50,13 +69,13 @@ fn a_pause_is_kept_when_use_ends_it() {
 
 #[test]
 fn use_is_remembered_when_the_source_stops_telling() {
-    let history = History::first(&used(Some(5))).after(&used(Some(5)), &used(None), day(9));
+    let history = History::first(&used(Some(5))).after(&used(Some(5)), &used(None), look(9));
     assert_eq!(history.last_known_use, Some(day(5)));
     // Also for records from before there was a history.
-    let history = History::default().after(&used(Some(5)), &used(None), day(9));
+    let history = History::default().after(&used(Some(5)), &used(None), look(9));
     assert_eq!(history.last_known_use, Some(day(5)));
     // A source that goes back in time does not move it.
-    let history = history.after(&used(None), &used(Some(3)), day(9));
+    let history = history.after(&used(None), &used(Some(3)), look(9));
     assert_eq!(history.last_known_use, Some(day(5)));
 }
 
@@ -78,11 +97,11 @@ fn only_a_step_up_between_known_levels_is_growth() {
         (Some(Level::Read), None, false),
     ];
     for (from, to, grows) in rows {
-        let history = History::default().after(&holding(from), &holding(to), day(7));
+        let history = History::default().after(&holding(from), &holding(to), look(7));
         let expected = grows.then(|| Growth { at: day(7), from: from.unwrap(), to: to.unwrap() });
         assert_eq!(history.growth, expected, "{from:?} to {to:?}");
         // Nothing that follows forgets it.
-        let later = history.after(&holding(to), &holding(Some(Level::None)), day(8));
+        let later = history.after(&holding(to), &holding(Some(Level::None)), look(8));
         assert_eq!(later.growth, expected);
     }
 }

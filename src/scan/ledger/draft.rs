@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use headcount_core::findings::Transition;
-use headcount_core::inventory::{Record, ScopeState};
+use headcount_core::inventory::{Look, Record, ScopeState};
 use headcount_core::reconcile::{self, Change, Drift};
 use headcount_sdk::{Observation, RecordId};
 use jiff::Timestamp;
@@ -16,6 +16,8 @@ pub(super) struct Draft<'a> {
     pub(super) place: Place<'a>,
     /// Whether transitions stay inside, because the scope's baseline is being taken.
     pub(super) quiet: bool,
+    /// When the scope was last read to its end before this.
+    pub(super) looked_before: Option<Timestamp>,
     pub(super) commit: Commit,
     /// Records as they are after this commit, to be judged.
     pub(super) touched: BTreeMap<RecordId, Record>,
@@ -71,7 +73,11 @@ impl<'a> Draft<'a> {
             ..Commit::default()
         };
         let (touched, before, rendered) = (BTreeMap::new(), Vec::new(), Vec::new());
-        Self { place, quiet, commit, touched, before, rendered }
+        Self { place, quiet, looked_before: None, commit, touched, before, rendered }
+    }
+
+    pub(super) fn look(&self) -> Look {
+        Look { now: self.place.now, before: self.looked_before }
     }
 
     pub(super) fn touch(&mut self, record: Record) {
@@ -99,14 +105,14 @@ impl<'a> Draft<'a> {
 pub(super) fn changed_record(
     old: Record,
     observation: Observation,
-    now: Timestamp,
+    look: Look,
 ) -> (Record, Option<Change>) {
     let merged = reconcile::merge(&old.observation, observation);
     let fields = reconcile::changes(&old.observation, &merged);
-    let history = old.history.after(&old.observation, &merged, now);
+    let history = old.history.after(&old.observation, &merged, look);
     if fields.is_empty() {
         return (Record { observation: merged, history, ..old }, None);
     }
-    let record = Record { observation: merged, history, changed_at: now, ..old };
+    let record = Record { observation: merged, history, changed_at: look.now, ..old };
     (record, Some(Change::Changed { fields }))
 }

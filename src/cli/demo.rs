@@ -1,8 +1,8 @@
 //! `headcount demo`: a simulated organisation, and what Headcount finds in it.
 //!
-//! Everything but the far end is real: the AWS connector through the AWS SDK over HTTP, the
-//! store, the rules, the signed deliveries. The organisation answers on 127.0.0.1 and lives by a
-//! clock that the demo moves.
+//! Everything but the far end is real: the connectors through their vendors' clients over HTTP,
+//! the store, the rules, the signed deliveries. The organisation answers on 127.0.0.1 and lives by
+//! a clock that the demo moves.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -10,14 +10,11 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Args;
-use headcount_aws::{AwsConnector, Credentials, Tuning};
 use headcount_sdk::Class;
-use headcount_simulator::{
-    AMBIENT_KEY, EXTERNAL_ID, NOT_A_SECRET, Organization, READER_ROLE, Simulator, Size,
-};
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
+use super::inventory::trail::trail;
 use super::style::Style;
 use super::{Exit, Globals};
 use crate::clock::{Clock, SystemClock};
@@ -25,11 +22,13 @@ use crate::config::Config;
 use crate::deliver::{Deliverer, Pace};
 use crate::registry;
 use crate::scan::{Engine, ScanReport, Settings, Silent, Source};
-use crate::store::{FindingFilter, Store};
+use crate::store::{FindingFilter, RecordFilter, Store};
 
 mod day;
+mod estate;
 mod receiver;
 
+use estate::Estate;
 use receiver::{Received, Receiver};
 
 const EXAMPLES: &str = "\
@@ -66,13 +65,13 @@ impl Clock for SimulatedClock {
 
 /// Everything that runs during the demo.
 struct Stage {
-    simulator: Simulator,
+    estate: Estate,
     cast: day::Cast,
     receiver: Receiver,
     engine: Engine,
     deliverer: Deliverer,
     store: Arc<dyn Store>,
-    source: Source,
+    sources: Vec<Source>,
     /// Verified deliveries by event type.
     verified: BTreeMap<String, u64>,
     _data_dir: tempfile::TempDir,
@@ -105,27 +104,25 @@ async fn play(
         out,
         "{}",
         style.bold(format!(
-            "A simulated organisation of {} AWS accounts answers on {}.",
-            args.accounts,
-            stage.simulator.url()
+            "A simulated organisation answers on 127.0.0.1: {} AWS accounts, a GitHub organisation,\n\
+             a Kubernetes cluster.",
+            args.accounts
         ))
     )?;
-    writeln!(out, "The connector, the store, the rules and the signatures are real.\n")?;
+    writeln!(out, "The connectors, the store, the rules and the signatures are real.\n")?;
     stage.scene("the first scan: a baseline", style, out).await?;
     for hour in day::DAY {
-        stage.simulator.clock().advance(hour.later);
-        (hour.change)(&mut stage.simulator.change(), &stage.cast)?;
+        stage.estate.aws.clock().advance(hour.later);
+        (hour.change)(&stage.estate, &stage.cast)?;
         stage.scene(hour.what, style, out).await?;
     }
+    stage.trail(style, out).await?;
     stage.close(style, out).await
 }
 
 impl Stage {
     async fn set(args: &DemoArgs, cancel: CancellationToken) -> anyhow::Result<Self> {
-        let size = Size { accounts: usize::from(args.accounts), ..Size::default() };
-        let organization = Organization::seeded(args.seed, size);
-        let cast = day::Cast::of(&organization);
-        let simulator = Simulator::start(organization).await?;
+        let (estate, cast) = Estate::start(usize::from(args.accounts), args.seed).await?;
         let receiver = Receiver::start(SECRET).await?;
         let data_dir = tempfile::tempdir().context("no temporary directory for the demo")?;
         let secret = data_dir.path().join("webhook-secret");
@@ -138,19 +135,19 @@ impl Stage {
             Arc::new(SystemClock),
             Pace::default(),
         );
-        let settings =
-            Settings { sources: vec!["organisation".to_owned()], ..Settings::from(&config) };
-        let clock = Arc::new(SimulatedClock(simulator.clock().clone()));
+        let sources = estate.sources(data_dir.path())?;
+        let names = sources.iter().map(|source| source.name.clone()).collect();
+        let settings = Settings { sources: names, ..Settings::from(&config) };
+        let clock = Arc::new(SimulatedClock(estate.aws.clock().clone()));
         let engine = Engine::new(Arc::clone(&store), settings, clock, cancel);
-        let source = source(&simulator)?;
         Ok(Self {
-            simulator,
+            estate,
             cast,
             receiver,
             engine,
             deliverer,
             store,
-            source,
+            sources,
             verified: BTreeMap::new(),
             _data_dir: data_dir,
         })
@@ -163,43 +160,29 @@ impl Stage {
         style: Style,
         out: &mut (dyn Write + Send),
     ) -> anyhow::Result<()> {
-        self.simulator.reset_calls();
-        let report = self.engine.scan(&self.source, &Silent).await?;
+        self.estate.take_calls();
+        let mut reports = Vec::with_capacity(self.sources.len());
+        for source in &self.sources {
+            reports.push(self.engine.scan(source, &Silent).await?);
+        }
+        let calls = self.estate.take_calls();
         self.deliverer.drain(SignedDuration::from_secs(5)).await?;
         let received = self.receiver.take();
         for event in &received {
             *self.verified.entry(event.kind.clone()).or_default() += 1;
         }
-        let now = self.simulator.clock().now().strftime("%Y-%m-%d %H:%M");
+        let now = self.estate.aws.clock().now().strftime("%Y-%m-%d %H:%M");
         writeln!(out, "{}  {}", style.dim(now.to_string()), style.bold(what))?;
-        writeln!(out, "    {}", style.dim(summary(&report, self.simulator.calls().total())))?;
-        self.short_scopes(&report, style, out)?;
+        for (report, calls) in reports.iter().zip(calls) {
+            writeln!(out, "    {}", style.dim(summary(report, calls)))?;
+            short_scopes(report, style, out)?;
+        }
         print_received(&received, style, out)?;
-        if report.is_baseline {
+        if reports.iter().any(|report| report.is_baseline) {
             self.posture(out).await?;
         }
         writeln!(out)?;
         out.flush()?;
-        Ok(())
-    }
-
-    /// What could not be read, and that nothing was thereby lost.
-    fn short_scopes(
-        &self,
-        report: &ScanReport,
-        style: Style,
-        out: &mut (dyn Write + Send),
-    ) -> anyhow::Result<()> {
-        let short: Vec<_> = report.scopes.iter().filter(|s| s.coverage.is_short()).collect();
-        if short.is_empty() {
-            return Ok(());
-        }
-        let kept: u64 = short.iter().map(|s| s.records).sum();
-        let line = format!(
-            "{} scopes could not be read; their {kept} records stay, nothing is reported as gone",
-            short.len()
-        );
-        writeln!(out, "    {}", style.yellow(&line))?;
         Ok(())
     }
 
@@ -210,10 +193,26 @@ impl Stage {
         for finding in &findings {
             *by_rule.entry(&finding.rule).or_default() += 1;
         }
-        writeln!(out, "    {} posture findings, sent as one summary:", findings.len())?;
+        writeln!(out, "    {} posture findings, sent as one summary per source:", findings.len())?;
         for (rule, count) in by_rule {
             writeln!(out, "      {count:>4}  {rule}")?;
         }
+        Ok(())
+    }
+
+    /// From the workflow of a repository to the role it deploys with, and to whom it belongs.
+    async fn trail(&self, style: Style, out: &mut (dyn Write + Send)) -> anyhow::Result<()> {
+        let filter = RecordFilter {
+            kind: Some("repository".to_owned()),
+            text: Some(estate::REPOSITORY.to_owned()),
+            ..RecordFilter::default()
+        };
+        let found = self.store.list_records(&filter, None, 10).await?;
+        let repository = found.iter().find(|r| r.observation.native == estate::REPOSITORY);
+        let repository = repository.context("the repository of the trail is not counted")?;
+        writeln!(out, "{}", style.bold(format!("The trail of repository {}", estate::REPOSITORY)))?;
+        trail(&*self.store, repository).await?.print(style, out)?;
+        writeln!(out)?;
         Ok(())
     }
 
@@ -261,21 +260,30 @@ fn config(url: &str, secret: &std::path::Path) -> anyhow::Result<Config> {
     Ok(Config::parse(&text.to_string(), "demo")?)
 }
 
-fn source(simulator: &Simulator) -> anyhow::Result<Source> {
-    let config: headcount_aws::Config = serde_json::from_value(serde_json::json!({
-        "accounts": {"organization": {"role": READER_ROLE, "external_id": EXTERNAL_ID}},
-        "endpoint_url": simulator.url(),
-        "region": "us-east-1",
-    }))?;
-    let credentials = Credentials::new(AMBIENT_KEY, NOT_A_SECRET, None, None, "demo");
-    let connector = AwsConnector::with(config, Tuning::default(), Some(credentials))?;
-    Ok(Source { name: "organisation".to_owned(), connector: Arc::new(connector) })
+/// What could not be read, and that nothing was thereby lost.
+fn short_scopes(
+    report: &ScanReport,
+    style: Style,
+    out: &mut (dyn Write + Send),
+) -> anyhow::Result<()> {
+    let short: Vec<_> = report.scopes.iter().filter(|s| s.coverage.is_short()).collect();
+    if short.is_empty() {
+        return Ok(());
+    }
+    let kept: u64 = short.iter().map(|s| s.records).sum();
+    let line = format!(
+        "{} of its scopes could not be read; their {kept} records stay, nothing is reported as gone",
+        short.len()
+    );
+    writeln!(out, "    {}", style.yellow(&line))?;
+    Ok(())
 }
 
 fn summary(report: &ScanReport, calls: u64) -> String {
     let sum = |of: fn(&crate::scan::ScopeReport) -> u64| report.scopes.iter().map(of).sum::<u64>();
     format!(
-        "{} records, {} appeared, {} changed, {} disappeared · {calls} API calls",
+        "{:<8} {} records, {} appeared, {} changed, {} disappeared · {calls} API calls",
+        report.source,
         sum(|s| s.records),
         sum(|s| s.appeared),
         sum(|s| s.changed),
@@ -310,7 +318,7 @@ fn described(event: &Received) -> String {
         "opened" => {
             format!("{:<8} {}: {}", event.severity.to_lowercase(), event.rule, event.message)
         }
-        "baseline" => "one summary of the baseline".to_owned(),
+        "baseline" => "one summary of a baseline".to_owned(),
         verb => format!("{verb:<8} {}: {}", event.rule, event.message),
     }
 }

@@ -20,7 +20,7 @@ use crate::store::RecordFilter;
 mod around;
 mod find;
 mod show;
-mod trail;
+pub(in crate::cli) mod trail;
 mod words;
 
 /// Rows of a table; programs get everything.

@@ -25,8 +25,8 @@ const STEP: u8 = 5;
 /// How sure a link must be, in percent, before an owner comes over it: a trust in one repository
 /// or one namespace is, a trust in a whole organisation is not.
 const SURE: u8 = 60;
-/// Records between an owner and its evidence, at most. Longer trails are loops or guesses.
-const LONGEST: usize = 8;
+/// Links that an owner may come over, at most. Longer trails are guesses.
+pub const LONGEST: usize = 8;
 
 /// The owner of a record, with the owners of those around it as they are known now.
 ///

@@ -4,21 +4,16 @@
 //! this is the outside referee. The description is not part of the project: where it is missing,
 //! the tests say so and pass.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::BTreeSet;
 
-use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use headcount_github::{GithubConnector, Secrets, Tuning};
-use headcount_sdk::{
-    Connector, Memo, MemoryCache, Observation, Pass, Priority, Recorder, ScanContext,
-};
 use headcount_simulator::github::{At, Hub, HubServer, Links, ORGANIZATION, Size, Store, Token};
-use secrecy::SecretString;
 use serde_json::{Value, json};
 
+use crate::support::agent::Agent;
 use crate::support::prism::{Referee, Seen, description};
 
 /// Every route that both the simulator and the description have. `{…}` is filled from the hub.
@@ -187,6 +182,40 @@ async fn every_answer_of_the_simulated_github_is_as_github_describes_it() {
     assert_eq!(seen.held.len(), ROUTES.len() + OF_APPS.len() + 1);
 }
 
+/// An RSA key in PEM, as an App has one; made for the test, and it signs nothing else.
+fn pem() -> String {
+    let der: Pkcs8V1Der<'_> = KeyPair::generate(KeySize::Rsa2048).unwrap().as_der().unwrap();
+    let label = "PRIVATE KEY";
+    let text = STANDARD.encode(der.as_ref());
+    let lines: Vec<&str> =
+        (0..text.len()).step_by(64).map(|at| &text[at..text.len().min(at + 64)]).collect();
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_request_of_a_scan_is_as_github_describes_it() {
+    let seen = held(hub(), async |base, server| {
+        let reader = server.read(|hub| hub.reader(ORGANIZATION).unwrap());
+        let home = tempfile::tempdir().unwrap();
+        let key = home.path().join("app.pem");
+        std::fs::write(&key, pem()).unwrap();
+        let private_key = format!("file:{}", key.display());
+        let github = json!({
+            "name": "github", "connector": "github", "organizations": [ORGANIZATION],
+            "base_url": base, "auth": {"app_id": reader.app_id, "private_key": private_key},
+        });
+        // Exit code 0: every scope was read to its end.
+        let records = Agent::reading(home, &[github], None).scan().await;
+        let kinds: BTreeSet<&str> = records.iter().filter_map(|one| one["kind"].as_str()).collect();
+        assert!(kinds.len() > 12, "{kinds:?}");
+    })
+    .await;
+    let Some(seen) = seen else { return };
+    assert!(seen.departures.is_empty(), "{:#?}", seen.departures);
+    assert!(seen.held.len() > 15, "{:?}", seen.held);
+    assert!(seen.past.contains("/graphql"), "and what nobody holds: {:?}", seen.past);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn referee_sees_what_is_not_as_described() {
     let Some(description) = description() else { return };
@@ -201,55 +230,4 @@ async fn referee_sees_what_is_not_as_described() {
     let seen = referee.take();
     assert_eq!(seen.departures.len(), 1, "{seen:?}");
     assert!(seen.departures[0].starts_with("GET /orgs/acme/hooks:"));
-}
-
-/// The GitHub connector as the App that a seeded hub has for readers. What its key signs is
-/// checked by nobody.
-fn connector(base: &str, server: &HubServer) -> GithubConnector {
-    let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
-    let der = AsDer::<Pkcs8V1Der>::as_der(&pair).unwrap();
-    let text = STANDARD.encode(der.as_ref());
-    let lines: Vec<&str> =
-        text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
-    let label = "PRIVATE KEY";
-    let pem = format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"));
-    let app_id = server.read(|hub| hub.reader(ORGANIZATION).unwrap().app_id);
-    let config = json!({
-        "organizations": [ORGANIZATION],
-        "base_url": base,
-        "auth": { "app_id": app_id, "private_key": "file:/given/outright" },
-    });
-    let config = serde_json::from_value(config).unwrap();
-    let tuning = Tuning { spacing: Duration::ZERO, ..Tuning::default() };
-    let secrets = Secrets { login: SecretString::from(pem), webhook: None };
-    GithubConnector::with(config, tuning, Some(secrets)).unwrap()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_connector_asks_github_for_nothing_that_it_does_not_describe() {
-    let seen = held(hub(), async |base, server| {
-        let connector = connector(base, server);
-        let cx = ScanContext {
-            scan: "referee".to_owned(),
-            source: "github".to_owned(),
-            now: server.clock().now(),
-            priority: Priority::Scan,
-            pass: Pass::First,
-            cache: Arc::new(MemoryCache::default()),
-            memo: Memo::default(),
-        };
-        for scope in connector.scopes(&cx).await.unwrap() {
-            let mut records = 0;
-            let mut sink = |_: Observation| records += 1;
-            let recorder = Recorder::new(scope.clone(), &mut sink);
-            let outcome = connector.observe(&cx, &scope, recorder).await;
-            outcome.unwrap_or_else(|error| panic!("{scope}: {error}"));
-            assert!(records > 0 || scope.kind.starts_with("repository-"), "{scope} is empty");
-        }
-    })
-    .await;
-    let Some(seen) = seen else { return };
-    assert!(seen.departures.is_empty(), "{:#?}", seen.departures);
-    assert!(seen.held.len() >= 20, "{:#?}", seen.held);
-    println!("held: {:#?}\nnot described: {:#?}", seen.held, seen.past);
 }

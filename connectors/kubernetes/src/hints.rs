@@ -16,6 +16,7 @@ use crate::keep::{Account, Binding, Holder, Meta, Object, Role, Runner};
 use crate::kinds::Kind;
 use crate::mirror::Change;
 use crate::normalize::bindings::handle;
+use crate::normalize::secrets::account_uid;
 use crate::world::{Top, World};
 
 /// Stands for every record of a scope, as [`Hint::whole`] has it.
@@ -37,7 +38,7 @@ pub(crate) fn scopes(kind: Kind) -> &'static [&'static str] {
         }
         Kind::CertificateRequests => &["certificate-requests"],
         Kind::PodCertificateRequests => &["pod-certificate-requests"],
-        Kind::Secrets => &["token-secrets"],
+        Kind::Secrets => &["service-accounts", "token-secrets"],
         Kind::Pods
         | Kind::ReplicaSets
         | Kind::Jobs
@@ -58,9 +59,16 @@ pub(crate) fn dirty(world: &World, kind: Kind, change: &Change) -> Dirty {
             Object::Runner(runner) => marks.runner(runner, change),
             Object::Binding(binding) => marks.binding(binding),
             Object::Role(role) => marks.role(kind, role),
-            Object::Request(_) | Object::Secret(_) => {
+            Object::Request(request) => {
                 for scope in scopes(kind) {
-                    marks.mark(scope, &object.meta().uid);
+                    marks.mark(scope, &request.meta.uid);
+                }
+            }
+            Object::Secret(secret) => {
+                marks.mark("token-secrets", &secret.uid);
+                // Its last use is its account's.
+                if let Some(uid) = account_uid(secret) {
+                    marks.mark("service-accounts", uid);
                 }
             }
         }

@@ -27,6 +27,7 @@ mod world;
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -50,6 +51,8 @@ pub struct KubernetesConnector {
     owner_keys: OwnerKeys,
     /// What is watched, while it is.
     live: Mutex<Option<Arc<Mirrors>>>,
+    /// Whether a scan ever listed for itself.
+    has_listed: Arc<AtomicBool>,
 }
 
 impl fmt::Debug for KubernetesConnector {
@@ -83,7 +86,7 @@ impl KubernetesConnector {
         config.validate()?;
         let owner_keys = OwnerKeys::new(&config.owner_labels);
         let access = Access::new(config, tuning, cluster);
-        Ok(Self { access, owner_keys, live: Mutex::new(None) })
+        Ok(Self { access, owner_keys, live: Mutex::new(None), has_listed: Arc::default() })
     }
 
     fn live(&self) -> Option<Arc<Mirrors>> {
@@ -157,7 +160,8 @@ impl Connector for KubernetesConnector {
         let streams_lists = matches!(self.access.streams_lists(priority).await, Ok(true));
         let issuer = self.access.issuer(priority).await;
         let tracked_since = self.read_tracking(priority).await;
-        let mirrors = Arc::new(Mirrors::new(place, self.kinds(), issuer, tracked_since));
+        let mirrors = Mirrors::new(place, self.kinds(), issuer, tracked_since);
+        let mirrors = Arc::new(mirrors.told_by(&self.has_listed));
         let _while_watched = WhileWatched::begin(self, &mirrors);
         let feed = Feed {
             access: &self.access,

@@ -63,8 +63,8 @@ pub(crate) struct Mirrors {
     pub(crate) issuer: Mutex<Result<String, ScanError>>,
     pub(crate) tracked_since: Mutex<Result<Timestamp, ScanError>>,
     settled: Notify,
-    /// A scan listed for itself while the mirrors were filling: changes in between made no hint.
-    was_bypassed: AtomicBool,
+    /// A scan listed for itself before the mirrors were full: changes since then made no hint.
+    was_bypassed: Arc<AtomicBool>,
 }
 
 impl Mirrors {
@@ -86,7 +86,7 @@ impl Mirrors {
             issuer: Mutex::new(issuer),
             tracked_since: Mutex::new(tracked_since),
             settled: Notify::new(),
-            was_bypassed: AtomicBool::new(false),
+            was_bypassed: Arc::default(),
         }
     }
 
@@ -198,8 +198,9 @@ impl Mirrors {
         }
     }
 
-    pub(crate) fn bypassed(&self) {
-        self.was_bypassed.store(true, Ordering::Relaxed);
+    /// The same, told of scans by whoever makes them, since before there were mirrors.
+    pub(crate) fn told_by(self, was_bypassed: &Arc<AtomicBool>) -> Self {
+        Self { was_bypassed: Arc::clone(was_bypassed), ..self }
     }
 
     pub(crate) fn was_bypassed(&self) -> bool {

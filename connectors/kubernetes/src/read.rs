@@ -2,6 +2,7 @@
 //! together, and here alone a scope is called complete.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use headcount_sdk::{
@@ -17,7 +18,7 @@ use crate::id::Place;
 use crate::kinds::Kind;
 use crate::listing::list;
 use crate::manifest::{GET_CLUSTER, GET_TRACKING, TOKEN_SECRETS};
-use crate::mirror::{Mirrors, Phase};
+use crate::mirror::Phase;
 use crate::normalize::accounts::{Accounts, Doubt};
 use crate::normalize::{Wanted, bindings, requests, secrets, workloads};
 use crate::world::{Objects, World};
@@ -32,16 +33,19 @@ struct Needs {
     must: &'static [&'static [Kind]],
     /// Without one of these a field is unread.
     may: &'static [&'static [Kind]],
+    /// Legacy tokens, where they may be read: they tell when an account was used from elsewhere.
+    tokens: bool,
     issuer: bool,
     tracking: bool,
 }
 
 fn needs(scope: &Scope) -> Result<Needs, ScanError> {
-    let none = Needs { must: &[], may: &[], issuer: false, tracking: false };
+    let none = Needs { must: &[], may: &[], tokens: false, issuer: false, tracking: false };
     Ok(match scope.kind.as_str() {
         "service-accounts" => Needs {
             must: &[&[Kind::ServiceAccounts]],
             may: &[&Kind::RUNNERS, &Kind::POWERS, &[Kind::Namespaces]],
+            tokens: true,
             issuer: true,
             ..none
         },
@@ -78,8 +82,11 @@ impl Needs {
     }
 
     /// Everything, in the order in which it is listed.
-    fn all(&self) -> Vec<Kind> {
-        let may = |kind: Kind| self.may.iter().any(|kinds| kinds.contains(&kind));
+    fn all(&self, with_secrets: bool) -> Vec<Kind> {
+        let may = |kind: Kind| {
+            self.may.iter().any(|kinds| kinds.contains(&kind))
+                || (kind == Kind::Secrets && self.tokens && with_secrets)
+        };
         Kind::ALL.into_iter().filter(|kind| self.is_vital(*kind) || may(*kind)).collect()
     }
 }
@@ -122,7 +129,7 @@ impl KubernetesConnector {
         let mirrors = self.live().filter(|mirrors| mirrors.place.as_str() == scope.place);
         let mirrors = mirrors.ok_or_else(|| whole("the cluster is not watched"))?;
         let mut world = World::new(mirrors.place.clone(), cx.now);
-        for kind in needs.all() {
+        for kind in needs.all(self.access.config.secret_metadata) {
             match (mirrors.ready(kind), mirrors.phase(kind)) {
                 (Some(objects), _) => world.put(kind, Ok(objects)),
                 (None, Phase::Failed(error)) if !needs.is_vital(kind) => {
@@ -223,7 +230,7 @@ impl KubernetesConnector {
         scope: &Scope,
         needs: Needs,
     ) -> Result<World, ScanError> {
-        let kinds = needs.all();
+        let kinds = needs.all(self.access.config.secret_metadata);
         let mirrors = self.live().filter(|_| cx.pass == Pass::First);
         if let Some(mirrors) = &mirrors {
             // Whoever waits too long lists for itself.
@@ -238,7 +245,7 @@ impl KubernetesConnector {
         for kind in kinds {
             let part = match mirrors.as_ref().and_then(|mirrors| mirrors.ready(kind)) {
                 Some(objects) => Ok(objects),
-                None => self.listed(cx, kind, mirrors.as_deref()).await,
+                None => self.listed(cx, kind).await,
             };
             match part {
                 Err(error) if needs.is_vital(kind) => return Err(error),
@@ -268,15 +275,8 @@ impl KubernetesConnector {
         }
     }
 
-    async fn listed(
-        &self,
-        cx: &ScanContext,
-        kind: Kind,
-        mirrors: Option<&Mirrors>,
-    ) -> Result<Arc<Objects>, ScanError> {
-        if let Some(mirrors) = mirrors {
-            mirrors.bypassed();
-        }
+    async fn listed(&self, cx: &ScanContext, kind: Kind) -> Result<Arc<Objects>, ScanError> {
+        self.has_listed.store(true, Ordering::Relaxed);
         let discovered: Arc<Discovered> =
             cx.memo.once("discovered", self.access.discover(cx.priority)).await?;
         let listing = list(&self.access, &discovered, kind, cx.priority);

@@ -61,6 +61,11 @@ impl World {
         }
     }
 
+    /// Whether anybody asked for a kind.
+    pub(crate) fn was_asked_for(&self, kind: Kind) -> bool {
+        self.parts.contains_key(&kind)
+    }
+
     /// The first of these kinds that was not read.
     pub(crate) fn lack(&self, kinds: &[Kind]) -> Option<ScanError> {
         kinds.iter().find_map(|kind| self.part(*kind).err())

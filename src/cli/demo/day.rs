@@ -1,14 +1,18 @@
 //! What happens to the simulated organisation on the day of the demo.
 
+use headcount_simulator::github::{At, ORGANIZATION, Store};
+use headcount_simulator::kubernetes::{Object, Resource, RoleRef, Subject};
 use headcount_simulator::{ChangeError, Holder, Organization, Trust, aws_managed};
 use jiff::SignedDuration;
+
+use super::estate::{ACCOUNT, Estate, LEAVER, NAMESPACE, REPOSITORY};
 
 /// One hour of the day: what somebody does, and what Headcount should make of it.
 pub struct Hour {
     pub what: &'static str,
     /// How long after the hour before.
     pub later: SignedDuration,
-    pub change: fn(&mut Organization, &Cast) -> Result<(), ChangeError>,
+    pub change: fn(&Estate, &Cast) -> Result<(), ChangeError>,
 }
 
 /// The accounts in which the day plays.
@@ -45,9 +49,10 @@ const SEASON: SignedDuration = SignedDuration::from_hours(24 * 120);
 pub static DAY: &[Hour] = &[
     Hour { what: "nothing happens", later: HOUR, change: |_, _| Ok(()) },
     Hour {
-        what: "someone makes a user with an access key, and tells nobody who owns it",
+        what: "AWS: someone makes a user with an access key, and tells nobody who owns it",
         later: HOUR,
-        change: |org, cast| {
+        change: |estate, cast| {
+            let mut org = estate.aws.change();
             org.create_user(&cast.production, BOT)?;
             org.create_access_key(&cast.production, BOT)?;
             let admin = aws_managed(org.partition(), "AdministratorAccess");
@@ -55,41 +60,85 @@ pub static DAY: &[Hour] = &[
         },
     },
     Hour {
-        what: "a vendor gets a role, without an external id",
+        what: "AWS: a vendor gets a role, without an external id",
         later: HOUR,
-        change: |org, cast| {
+        change: |estate, cast| {
+            let mut org = estate.aws.change();
             org.create_role(&cast.production, VENDOR, &Trust::account(STRANGER))?;
             org.tag(&cast.production, Holder::Role(VENDOR), "Owner", "team-observability")
         },
     },
     Hour {
-        what: "a pipeline role lets every repository of an organisation in",
+        what: "GitHub: a repository gets a static AWS key, beside the role it deploys with",
         later: HOUR,
-        change: |org, cast| {
-            let trust = Trust::github(Some("repo:example-org/*"));
-            org.create_role(&cast.sandbox, "pipeline", &trust)?;
-            org.tag(&cast.sandbox, Holder::Role("pipeline"), "Owner", "team-platform")
+        change: |estate, _| {
+            let mut hub = estate.github.change();
+            for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
+                hub.set_secret(At::Repository(REPOSITORY), Store::Actions, name)?;
+            }
+            Ok(())
         },
     },
     Hour {
-        what: "a permission is taken away in one account: iam:GetAccountAuthorizationDetails",
+        what: "Kubernetes: the shop's account is bound to cluster-admin, to see whether it helps",
         later: HOUR,
-        change: |org, cast| org.deny(&cast.sandbox, "iam:GetAccountAuthorizationDetails"),
+        change: |estate, _| {
+            let admin = RoleRef::cluster_role("cluster-admin");
+            let shop = Subject::account(NAMESPACE, ACCOUNT);
+            let binding = Object::cluster_role_binding("just-for-today", admin, &[shop]);
+            estate.cluster.change().create(binding).map(|_| ())
+        },
     },
     Hour {
-        what: "the permission comes back",
+        what: "Kubernetes: the shop's account is deleted and made again; its bindings stay",
         later: HOUR,
-        change: |org, cast| org.allow(&cast.sandbox, "iam:GetAccountAuthorizationDetails"),
+        change: |estate, _| {
+            let mut cluster = estate.cluster.change();
+            cluster.recreate(Resource::ServiceAccounts, NAMESPACE, ACCOUNT).map(|_| ())
+        },
     },
     Hour {
-        what: "the user is deleted, and one of the same name is made",
+        what: "AWS: a permission is taken away in one account: iam:GetAccountAuthorizationDetails",
+        later: HOUR,
+        change: |estate, cast| {
+            estate.aws.change().deny(&cast.sandbox, "iam:GetAccountAuthorizationDetails")
+        },
+    },
+    Hour {
+        what: "Kubernetes: the right to list service accounts is taken away",
+        later: HOUR,
+        change: |estate, _| {
+            estate.cluster.change().deny("list", "serviceaccounts");
+            Ok(())
+        },
+    },
+    Hour {
+        what: "both come back",
+        later: HOUR,
+        change: |estate, cast| {
+            estate.cluster.change().allow("list", "serviceaccounts");
+            estate.aws.change().allow(&cast.sandbox, "iam:GetAccountAuthorizationDetails")
+        },
+    },
+    Hour {
+        what: "GitHub: a member whose token deploys every night leaves",
+        later: HOUR,
+        change: |estate, _| estate.github.change().remove_member(ORGANIZATION, LEAVER),
+    },
+    Hour {
+        what: "AWS: the user is deleted, and one of the same name is made",
         later: NEXT_REPORT,
-        change: |org, cast| org.recreate_user(&cast.production, BOT).map(|_| ()),
+        change: |estate, cast| {
+            estate.aws.change().recreate_user(&cast.production, BOT).map(|_| ())
+        },
     },
     Hour {
-        what: "someone signs the user: Owner = team-release",
+        what: "AWS: someone signs the user: Owner = team-release",
         later: HOUR,
-        change: |org, cast| org.tag(&cast.production, Holder::User(BOT), "Owner", "team-release"),
+        change: |estate, cast| {
+            let mut org = estate.aws.change();
+            org.tag(&cast.production, Holder::User(BOT), "Owner", "team-release")
+        },
     },
     Hour {
         what: "four months pass in which nobody uses anything",

@@ -380,6 +380,28 @@ fn transition_kinds_map_to_type_activity_and_status() {
 }
 
 #[test]
+fn inherited_owner_says_over_whom_and_whether_they_have_left() {
+    let mut role = owned(record("aws:123456789012", Class::Identity, "iam-role", "AROAEXAMPLE"));
+    let data = |role: &Record| {
+        let step = transition(TransitionKind::Opened, &OWNERLESS, role.id().as_str());
+        let about = About { meta: &OWNERLESS, record: Some(role), parent: None, scope: None };
+        let event = json_of(&finding_event(&ENVELOPE, &step, &about));
+        event["data"]["resources"][0]["data"]["owner"].clone()
+    };
+    let own = data(&role);
+    assert_eq!((own.get("inherited_via"), own.get("standing")), (None, None));
+    let path = ["environment/1", "repository/1"].map(|id| RecordId::from_stored(id.to_owned()));
+    let owner = role.owner.as_mut().unwrap();
+    owner.inherited_from = Some(path[0].clone());
+    owner.path = path.into();
+    owner.standing = headcount_sdk::Standing::Left;
+    let inherited = data(&role);
+    assert_eq!(inherited["inherited_from"], "environment/1");
+    assert_eq!(inherited["inherited_via"], serde_json::json!(["environment/1", "repository/1"]));
+    assert_eq!(inherited["standing"], "left");
+}
+
+#[test]
 fn unread_owner_is_not_called_ownerless() {
     let mut unread = record("aws:123456789012", Class::Identity, "iam-user", "AIDAEXAMPLE");
     let resource = |record: &Record| {

@@ -9,7 +9,7 @@ use headcount_sdk::{Observation, RecordId};
 use jiff::Timestamp;
 
 use super::{Done, Place};
-use crate::store::{Commit, Judged, Written};
+use crate::store::{Commit, Written};
 
 /// Everything that is gathered for one commit.
 pub(super) struct Draft<'a> {
@@ -76,19 +76,6 @@ impl<'a> Draft<'a> {
 
     pub(super) fn touch(&mut self, record: Record) {
         self.touched.insert(record.id().clone(), record);
-    }
-
-    /// Has a record judged as soon as this commit is done.
-    pub(super) fn due_at_once(&mut self, record: &Record) {
-        let at = Some(self.place.now);
-        match self.commit.judged.iter_mut().find(|judged| judged.id == *record.id()) {
-            Some(judged) => judged.next_at = at,
-            None => self.commit.judged.push(Judged {
-                id: record.id().clone(),
-                owner: record.owner.clone(),
-                next_at: at,
-            }),
-        }
     }
 
     pub(super) fn write(&mut self, record: Record, fingerprint: u128, change: Option<Change>) {

@@ -16,8 +16,9 @@ use super::world::World;
 use super::{CHUNK, Ledger};
 use crate::store::{Judged, Result};
 
-/// How many links an owner travels in one commit. What is further away is due at once.
-const ROUNDS: usize = 4;
+/// An owner travels all the way in one commit. What still moves after as many rounds goes round in
+/// a ring of records that use each other, and is left as it stands.
+const ROUNDS: usize = owners::LONGEST + 1;
 
 impl Ledger {
     pub(super) async fn findings_on(
@@ -77,14 +78,11 @@ impl Ledger {
         mut world: World<'_>,
         mut judged: BTreeSet<RecordId>,
     ) -> Result<()> {
-        let beyond = spread_owners(&mut world, &mut judged).await?;
+        spread_owners(&mut world, &mut judged).await?;
         let subjects: Vec<String> = judged.iter().map(ToString::to_string).collect();
         let findings = self.findings_on(&subjects).await?;
         for record in judged.iter().filter_map(|id| world.get(id)) {
             self.judge_record(draft, record, &world, findings.get(record.id().as_str()));
-        }
-        for late in beyond.iter().filter_map(|id| world.get(id)) {
-            draft.due_at_once(late);
         }
         Ok(())
     }
@@ -139,23 +137,23 @@ impl Ledger {
 }
 
 /// Resolves the owners of what is to be judged, and of whatever may inherit an owner that moved;
-/// those are to be judged as well. Returns whom the last move may still reach.
-async fn spread_owners(
-    world: &mut World<'_>,
-    judged: &mut BTreeSet<RecordId>,
-) -> Result<BTreeSet<RecordId>> {
+/// those are to be judged as well.
+async fn spread_owners(world: &mut World<'_>, judged: &mut BTreeSet<RecordId>) -> Result<()> {
     let mut pending = judged.clone();
     for _ in 0..=ROUNDS {
         world.meet(&pending).await?;
         let moved = resolve_owners(world, &pending);
         judged.append(&mut pending);
         if moved.is_empty() {
-            return Ok(BTreeSet::new());
+            return Ok(());
         }
         pending = world.children(&moved).await?;
         pending.extend(moved.iter().flat_map(|id| world.neighbours(id)).cloned());
     }
-    Ok(pending)
+    // Whoever stands around the last move sees it when judged.
+    world.meet(&pending).await?;
+    judged.append(&mut pending);
+    Ok(())
 }
 
 /// Resolves owners of what stands alone first, then of what belongs to others. Returns whose owner

@@ -361,7 +361,6 @@ async fn a_baseline_silences_its_own_source_alone() {
     assert_eq!(news, expected, "what is resolved at another source is news there");
 }
 
-/// Further than one commit carries it, the owner goes on when the records are judged next.
 #[tokio::test]
 async fn a_long_trail_is_walked_to_its_end() {
     let world = World::new().await;
@@ -384,7 +383,8 @@ async fn a_long_trail_is_walked_to_its_end() {
     world.scan().await;
     assert_eq!(world.open().await.len(), 8);
     world.answers("users", Ok(chain(Some("team-a"))));
-    world.scan().await;
+    let report = world.scan().await;
+    assert_eq!(report.scopes[0].transitions, 8, "all in the commit that brought the owner");
     assert!(world.open().await.iter().all(|(rule, _)| rule != "ownerless-identity"));
     world.answers("users", Ok(chain(None)));
     world.scan().await;
@@ -410,6 +410,28 @@ async fn two_that_use_each_other_do_not_keep_an_owner_alive() {
     world.scan().await;
     world.engine.judge_due(&world.source).await.unwrap();
     assert_eq!(world.open().await.len(), 3, "{:?}", world.open().await);
+}
+
+/// Each is used by the next and by somebody of its own, so that every answer changes the question.
+#[tokio::test]
+async fn a_ring_of_several_owners_comes_to_rest() {
+    let world = World::new().await;
+    let mut ring = Vec::new();
+    for n in 0..3_u32 {
+        let mut member = user(&n.to_string(), &format!("u{n}"));
+        member.links = vec![uses(&user(&((n + 1) % 3).to_string(), ""))];
+        let mut outside = owned(user(&format!("x{n}"), &format!("x{n}")), &format!("team-{n}"));
+        outside.links = vec![uses(&member)];
+        ring.extend([member, outside]);
+    }
+    world.answers("users", Ok(ring));
+    world.scan().await;
+    let before = world.store.next_sequence().await.unwrap();
+    for _ in 0..3 {
+        let report = world.scan().await;
+        assert_eq!((report.scopes[0].transitions, report.due), (0, 0));
+    }
+    assert_eq!(world.store.next_sequence().await.unwrap(), before);
 }
 
 #[tokio::test]

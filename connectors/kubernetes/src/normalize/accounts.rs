@@ -1,14 +1,16 @@
 //! Service accounts: what they may do, who runs as them, as whom they present themselves elsewhere.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use headcount_sdk::{
     Class, Endpoint, Expiry, FederatedSubject, Link, LinkKind, Observation, ScanError, Status,
     Usage,
 };
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::owner::{OwnerKeys, evidence, purpose};
+use super::secrets::used_by_account;
 use super::{Wanted, observation, unread};
 use crate::id::pull_secret_key;
 use crate::keep::{ACCOUNT_USER, Account};
@@ -76,6 +78,8 @@ pub(crate) struct Accounts<'w> {
     /// Accounts that run for certain, also when not everything could be read.
     seen_running: HashSet<(&'w str, &'w str)>,
     namespaces: Result<(), ScanError>,
+    /// When their legacy tokens were used last, where those may be read.
+    tokens: Option<Result<HashMap<&'w str, Timestamp>, ScanError>>,
 }
 
 impl<'w> Accounts<'w> {
@@ -95,6 +99,7 @@ impl<'w> Accounts<'w> {
             },
             seen_running,
             namespaces: world.part(Kind::Namespaces).map(|_| ()),
+            tokens: used_by_account(world),
         }
     }
 
@@ -106,6 +111,9 @@ impl<'w> Accounts<'w> {
         }
         if let Err(error) = &self.users {
             lacking.push(("attributes.in_use", error.clone()));
+        }
+        if let Some(Err(error)) = &self.tokens {
+            lacking.push(("usage", error.clone()));
         }
         if let Err(error) = &self.namespaces {
             lacking.push(("owner_evidence", error.clone()));
@@ -202,31 +210,34 @@ impl<'w> Accounts<'w> {
         }
     }
 
-    /// What runs as it runs now; what does not run may still present a token from elsewhere, and
-    /// nothing but an audit log would tell.
+    /// What runs as it runs now, and a legacy token says by the day when it was used. Any other
+    /// token that was asked for may be in use elsewhere, and nothing but an audit log would tell.
     fn use_of(&self, account: &Account, made: &mut Observation) {
         let name = (&*account.meta.namespace, &*account.meta.name);
         let is_running = self.seen_running.contains(&name);
-        if is_running {
-            made.usage = Usage::LastUsed {
-                at: start_of_day(self.world.now),
-                resolution_secs: DAY,
-                lag_secs: 0,
-            };
-        } else {
-            let reason = "no workload runs as it, and Kubernetes does not record the use of tokens";
-            made.usage = Usage::NotObservable { reason: reason.to_owned() };
-        }
         match &self.users {
-            Ok(_) => drop(made.attributes.insert("in_use".to_owned(), is_running.to_string())),
-            Err(_) if is_running => {
-                made.attributes.insert("in_use".to_owned(), "true".to_owned());
-            }
-            Err(error) => {
+            Err(error) if !is_running => {
                 unread(made, "attributes.in_use", error);
                 unread(made, "usage", error);
             }
+            _ => drop(made.attributes.insert("in_use".to_owned(), is_running.to_string())),
         }
+        let token = match &self.tokens {
+            Some(Ok(tokens)) => tokens.get(&*account.meta.uid).copied(),
+            Some(Err(error)) if !is_running => {
+                unread(made, "usage", error);
+                None
+            }
+            Some(Err(_)) | None => None,
+        };
+        let used = if is_running { Some(start_of_day(self.world.now)) } else { token };
+        made.usage = match used {
+            Some(at) => Usage::LastUsed { at, resolution_secs: DAY, lag_secs: 0 },
+            None => Usage::NotObservable {
+                reason: "no workload runs as it, and Kubernetes does not record the use of tokens"
+                    .to_owned(),
+            },
+        };
     }
 
     /// Pull secrets that its pods get without asking.
@@ -284,7 +295,7 @@ fn place_of_arn(arn: &str) -> String {
     }
 }
 
-pub(crate) fn start_of_day(now: jiff::Timestamp) -> jiff::Timestamp {
+fn start_of_day(now: Timestamp) -> Timestamp {
     let today = now.to_zoned(TimeZone::UTC).start_of_day();
     // Every day of the calendar starts in UTC.
     today.map_or(now, |today| today.timestamp())

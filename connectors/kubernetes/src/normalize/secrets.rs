@@ -1,5 +1,7 @@
 //! Legacy service account tokens, from the metadata of their secrets. They never expire.
 
+use std::collections::HashMap;
+
 use headcount_sdk::{Class, Expiry, Observation, ScanError, Status, Usage};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -30,6 +32,29 @@ pub(crate) fn degradations(world: &World) -> Vec<(&'static str, ScanError)> {
     lacking
 }
 
+/// When legacy tokens were used last, by the uid of their account. `None`: nobody may look.
+pub(crate) fn used_by_account(
+    world: &World,
+) -> Option<Result<HashMap<&str, Timestamp>, ScanError>> {
+    let read = || {
+        world.part(Kind::Secrets)?;
+        let mut latest: HashMap<&str, Timestamp> = HashMap::new();
+        for secret in world.secrets() {
+            if let (Some(uid), Some(at)) = (account_uid(secret), used(secret)?) {
+                let known = latest.entry(uid).or_insert(at);
+                *known = at.max(*known);
+            }
+        }
+        Ok(latest)
+    };
+    world.was_asked_for(Kind::Secrets).then(read)
+}
+
+/// The account whose token it is.
+pub(crate) fn account_uid(secret: &Meta) -> Option<&str> {
+    secret.annotations.get(ACCOUNT_UID).filter(|uid| !uid.is_empty())
+}
+
 /// Hands on every token.
 pub(crate) fn record(
     world: &World,
@@ -56,8 +81,7 @@ fn observe(
     let mut made = observation((Class::Credential, "service-account-token"), id, secret);
     made.native = format!("Secret {}", made.name);
     made.expiry = Expiry::Never;
-    let account = secret.annotations.get(ACCOUNT_UID).filter(|uid| !uid.is_empty());
-    made.parent = account.map(|uid| world.place.service_account(uid));
+    made.parent = account_uid(secret).map(|uid| world.place.service_account(uid));
     if let Some(name) = secret.annotations.get(ACCOUNT_NAME) {
         made.attributes.insert("service_account".to_owned(), name.to_owned());
     }
@@ -76,7 +100,7 @@ fn observe(
         (None, Ok(since)) => {
             // A token that is younger than the tracking was tracked from its first day on.
             let tracking_start = secret.created.map_or(*since, |created| created.max(*since));
-            made.usage = Usage::NeverSince { tracking_start, lag_secs: DAY };
+            made.usage = Usage::NeverSince { tracking_start, lag_secs: 0 };
         }
         (None, Err(error)) => {
             let reason = "since when use is recorded could not be read".to_owned();

@@ -160,10 +160,11 @@ impl Bed {
         }
         // Once by listing, once from what is watched.
         let mut agent = Agent::of(&self.connector, self.context());
-        for _ in 0..2 {
-            agent.scan().await;
-            self.is_as_made(&agent);
-        }
+        agent.scan().await;
+        self.is_as_made(&agent);
+        agent.begin();
+        agent.scan().await;
+        self.is_as_made(&agent);
         self.live_through_a_day(&mut agent).await;
         agent.stop().await;
     }

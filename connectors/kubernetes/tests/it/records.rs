@@ -33,7 +33,8 @@ fn accounts(cluster: &mut Cluster) {
     let ci = Object::service_account("shop", "ci")
         .annotation("owner", "ana@example.com")
         .automounting(false);
-    for account in [web, ci, Object::service_account("shop", "idle")] {
+    let partner = Object::service_account("shop", "partner");
+    for account in [web, ci, partner, Object::service_account("shop", "idle")] {
         cluster.create(account).unwrap();
     }
 }
@@ -98,6 +99,10 @@ fn credentials(cluster: &mut Cluster) {
     let invalid = Object::legacy_token("ci-invalid", &ci)
         .label("kubernetes.io/legacy-token-invalid-since", "2026-01-12");
     cluster.create(used).unwrap();
+    let partner = cluster.get(Resource::ServiceAccounts, "shop", "partner").unwrap().clone();
+    let token = Object::legacy_token("partner", &partner)
+        .label("kubernetes.io/legacy-token-last-used", "2026-01-02");
+    cluster.create(token).unwrap();
     cluster.create(invalid).unwrap();
     cluster.create(Object::secret("shop", "unrelated", "Opaque")).unwrap();
     let signer = "kubernetes.io/kube-apiserver-client";
@@ -244,6 +249,23 @@ async fn the_use_of_a_legacy_token_has_three_states() {
 }
 
 #[tokio::test]
+async fn an_account_was_used_when_its_legacy_token_was() {
+    let (source, scanned) = scanned().await;
+    let partner = scanned.named("service-account", "shop/partner");
+    let Usage::LastUsed { at, .. } = &partner.usage else { panic!("{:?}", partner.usage) };
+    assert_eq!(at.to_string(), "2026-01-02T00:00:00Z");
+    assert_eq!(partner.attributes["in_use"], "false", "no workload runs as it");
+
+    source.server.change().deny("list", "secrets");
+    let scanned = source.scan().await;
+    assert_eq!(scanned.complete("service-accounts").degradations()[0].field, "usage");
+    let partner = scanned.named("service-account", "shop/partner");
+    assert_eq!(partner.unread["usage"], "list secrets");
+    let web = scanned.named("service-account", "shop/web");
+    assert!(!web.unread.contains_key("usage"), "its workload is enough");
+}
+
+#[tokio::test]
 async fn requests_are_recorded_with_who_asked() {
     let (_source, scanned) = scanned().await;
     let ana = scanned.named("certificate-request", "ana");
@@ -275,5 +297,5 @@ async fn with_the_opt_in_no_value_of_a_secret_is_sent() {
         let text = serde_json::to_string(record).unwrap();
         assert!(!text.contains(MARKED_SECRET), "{}", record.id);
     }
-    assert_eq!(scanned.names("service-account-token").len(), 2, "others are not selected");
+    assert_eq!(scanned.names("service-account-token").len(), 3, "others are not selected");
 }

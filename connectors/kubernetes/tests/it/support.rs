@@ -97,6 +97,13 @@ impl Source {
 
     /// Starts the feed, and an agent that follows it.
     pub fn watch(&self) -> Agent {
+        let mut agent = self.idle();
+        agent.begin();
+        agent
+    }
+
+    /// An agent whose feed has not begun.
+    pub fn idle(&self) -> Agent {
         Agent::of(&self.connector, self.context(Priority::Hint))
     }
 }
@@ -156,8 +163,9 @@ fn named<'r>(
 pub struct Agent {
     connector: Arc<KubernetesConnector>,
     cx: ScanContext,
+    hints: Hints,
     queue: mpsc::Receiver<Hinted>,
-    feed: JoinHandle<Result<(), ScanError>>,
+    feed: Option<JoinHandle<Result<(), ScanError>>>,
     pub records: BTreeMap<String, Observation>,
     pub outcomes: BTreeMap<String, Outcome>,
     /// Scope and subject of every hint.
@@ -165,19 +173,26 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Starts the feed of a connector, and follows it.
+    /// One that begins when it is told to.
     pub fn of(connector: &Arc<KubernetesConnector>, cx: ScanContext) -> Self {
         let (hints, queue) = Hints::queue(1_000);
-        let (fed, feed_cx) = (Arc::clone(connector), cx.clone());
         Self {
             connector: Arc::clone(connector),
             cx,
+            hints,
             queue,
-            feed: tokio::spawn(async move { fed.feed(&feed_cx, hints).await }),
+            feed: None,
             records: BTreeMap::new(),
             outcomes: BTreeMap::new(),
             heard: Vec::new(),
         }
+    }
+
+    /// Starts the feed.
+    pub fn begin(&mut self) {
+        let (connector, cx) = (Arc::clone(&self.connector), self.cx.clone());
+        let hints = self.hints.clone();
+        self.feed = Some(tokio::spawn(async move { connector.feed(&cx, hints).await }));
     }
 
     /// The scan at the start.
@@ -252,7 +267,8 @@ impl Agent {
 
     /// Ends the feed as a stopping agent does.
     pub async fn stop(self) {
-        self.feed.abort();
-        assert!(self.feed.await.unwrap_err().is_cancelled());
+        let feed = self.feed.unwrap();
+        feed.abort();
+        assert!(feed.await.unwrap_err().is_cancelled());
     }
 }

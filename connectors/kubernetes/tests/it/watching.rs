@@ -3,11 +3,12 @@
 
 use headcount_sdk::{Endpoint, Level, ScanError};
 use headcount_simulator::kubernetes::{
-    Cluster, Ending, Expiry, Object, PodTemplate, Resource, Revocation, RoleRef, Subject,
+    Cluster, Ending, Object, PodTemplate, Resource, Revocation, RoleRef, Subject,
 };
+use headcount_simulator::{Fault, FaultPlan};
 
 use crate::records::small;
-use crate::support::{Agent, Source};
+use crate::support::{Agent, Source, with_secrets};
 
 /// A source that is watched, and an agent that made its first scan.
 async fn watched(cluster: Cluster) -> (Source, Agent) {
@@ -132,6 +133,24 @@ async fn pods_that_come_and_go_behind_a_template_touch_nothing() {
 }
 
 #[tokio::test]
+async fn the_use_of_a_legacy_token_is_its_accounts() {
+    let source = Source::reading(small(), with_secrets()).await;
+    let mut agent = source.watch();
+    source.server.until_watched(Resource::Secrets, 1).await;
+    agent.scan().await;
+    let change =
+        |object: Object| object.label("kubernetes.io/legacy-token-last-used", "2026-01-14");
+    source.server.change().update(Resource::Secrets, "shop", "partner", change).unwrap();
+    let used = |agent: &Agent, kind: &str| {
+        let usage = &agent.named(kind, "shop/partner").unwrap().usage;
+        usage.at().map(|at| at.to_string())
+    };
+    let day = Some("2026-01-14T00:00:00Z".to_owned());
+    agent.until("the token", |agent| used(agent, "service-account-token") == day).await;
+    agent.until("its account", |agent| used(agent, "service-account") == day).await;
+}
+
+#[tokio::test]
 async fn a_label_on_a_namespace_changes_owners_in_it() {
     let (source, mut agent) = watched(small()).await;
     let change = |object: Object| object.label("team", "checkout");
@@ -176,16 +195,21 @@ async fn permissions_lost_while_watching_delete_nothing_and_come_back() {
 
 #[tokio::test]
 async fn a_delete_that_never_came_is_found_by_the_next_list() {
-    for expiry in [Expiry::Event, Expiry::Status] {
+    // Told in the open watch; and when one that ended is asked for again.
+    for is_open in [true, false] {
         let (source, mut agent) = watched(small()).await;
+        if !is_open {
+            source.server.reset_calls();
+            let once = FaultPlan::new(Fault::Expired).on("watch serviceaccounts").first(1);
+            source.server.inject(once);
+        }
         {
             let mut change = source.server.change();
             change.swallow_deletes(Resource::ServiceAccounts);
             change.delete(Resource::ServiceAccounts, "shop", "idle").unwrap();
             change.behave();
-            change.expire_by(expiry);
-            change.expire_history();
-            change.end_watches(Resource::ServiceAccounts, Ending::Expired);
+            let ending = if is_open { Ending::Expired } else { Ending::Closed };
+            change.end_watches(Resource::ServiceAccounts, ending);
         }
         agent
             .until("it is gone all the same", |agent| !agent.has("service-account", "shop/idle"))
@@ -193,6 +217,8 @@ async fn a_delete_that_never_came_is_found_by_the_next_list() {
         assert!(
             agent.has("service-account", "shop/web") && agent.has("service-account", "shop/ci")
         );
+        // Nobody refused anything: no scope was marked as a whole, as a failure would have it.
+        assert!(agent.heard.iter().all(|(_, subject)| !subject.is_empty()), "{:?}", agent.heard);
     }
 }
 
@@ -207,6 +233,17 @@ async fn a_watch_that_breaks_off_is_resumed_and_nothing_is_listed_anew() {
     source.server.change().create(Object::service_account("shop", "late")).unwrap();
     agent.until("it goes on", |agent| agent.has("service-account", "shop/late")).await;
     assert_eq!(source.server.calls().of("list serviceaccounts"), 0);
+}
+
+#[tokio::test]
+async fn what_happened_between_a_scan_and_the_first_list_of_the_feed_is_found() {
+    let source = Source::of(small()).await;
+    let mut agent = source.idle();
+    agent.scan().await;
+    assert!(agent.has("service-account", "shop/idle"));
+    source.server.change().delete(Resource::ServiceAccounts, "shop", "idle").unwrap();
+    agent.begin();
+    agent.until("it is gone", |agent| !agent.has("service-account", "shop/idle")).await;
 }
 
 #[tokio::test]

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use headcount_sdk::ScanError;
-use jiff::Timestamp;
 
 use super::*;
 use crate::id::Place;

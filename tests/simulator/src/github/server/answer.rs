@@ -19,6 +19,9 @@ use crate::github::reply::{Refusal, Reply};
 use crate::github::route::{self, Route};
 use crate::github::shape::Shape;
 
+/// A `Link` that says that there is more and not where.
+const NOWHERE: &str = "<>; rel=\"next\"";
+
 /// A request, read.
 #[derive(Debug)]
 pub(super) struct Call {
@@ -279,9 +282,15 @@ impl Call {
             Reply::Nothing => return Out { status: 204, headers: Vec::new(), body: Vec::new() },
             Reply::Cursor(rows, after) => {
                 let mut out = Out::json(200, &Value::Array(rows));
-                if let Some(after) = after {
-                    out.headers.push(("link", self.link(ask, &[("after", after)])));
-                }
+                let asked = self.query.get("after").cloned();
+                let link = match (fault, after) {
+                    (Some(Fault::MissingMarker), _) => Some(NOWHERE.to_owned()),
+                    (Some(Fault::RepeatedMarker), after) => {
+                        asked.or(after).map(|same| self.link(ask, &[("after", same)]))
+                    }
+                    (_, after) => after.map(|after| self.link(ask, &[("after", after)])),
+                };
+                out.headers.extend(link.map(|link| ("link", link)));
                 return out;
             }
             Reply::List(rows) => (rows, None),
@@ -303,7 +312,7 @@ impl Call {
                 set.push(("again", "1".to_owned()));
             }
             let link = match fault {
-                Some(Fault::MissingMarker) => "<>; rel=\"next\"".to_owned(),
+                Some(Fault::MissingMarker) => NOWHERE.to_owned(),
                 _ => self.link(ask, &set),
             };
             out.headers.push(("link", link));

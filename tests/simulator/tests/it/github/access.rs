@@ -122,6 +122,8 @@ async fn budget_is_spent_told_and_given_back_after_an_hour() {
     assert_eq!(header(&refused, "x-ratelimit-resource"), "core");
     let reset: i64 = header(&refused, "x-ratelimit-reset").parse().unwrap();
     assert_eq!(reset, desk.server.clock().now().as_second() + 3600);
+    desk.server.change().manners.spent_status = 429;
+    assert_eq!(desk.status("/orgs/acme/hooks").await, 429);
     desk.server.clock().advance(SignedDuration::from_secs(3600));
     assert_eq!(desk.status("/orgs/acme/hooks").await, 200);
 }

@@ -58,6 +58,15 @@ async fn pages_repeat_vanish_or_come_empty() {
     assert_eq!((all.len(), pages), (2, 3), "nothing is lost");
 }
 
+#[tokio::test]
+async fn cursors_of_the_audit_log_repeat() {
+    let desk = desk().await;
+    let path = "/orgs/acme/audit-log?per_page=2&phrase=created:%3E%3D2025-08-01";
+    let first = next_of(&desk.get(path).await).unwrap();
+    desk.server.inject(FaultPlan::new(Fault::RepeatedMarker).on("GET /orgs/{org}/audit-log"));
+    assert_eq!(next_of(&desk.get(&first).await), Some(first));
+}
+
 #[test]
 fn delivery_is_signed_over_its_bytes() {
     let payload = json!({"action": "created", "key": {"id": 7}});

@@ -1,9 +1,10 @@
 //! GraphQL: pages, prices, permissions and partial answers.
 
+use headcount_simulator::github::{Edition, Hub, Size};
 use headcount_simulator::{Fault, FaultPlan};
 use serde_json::{Value, json};
 
-use super::desk;
+use super::{desk, desk_of};
 
 const QUERY: &str = "query Repositories($org: String!, $c: String, $n: Int = 100) {
   organization(login: $org) {
@@ -142,4 +143,21 @@ async fn faults_strike_cursors_and_queries() {
     desk.server.inject(plan(Fault::Denied));
     let answer = desk.query(QUERY, json!({"org": "acme"})).await;
     assert_eq!(answer["errors"][0]["type"], "FORBIDDEN");
+    desk.server.change().manners.graphql_denied_with_200 = false;
+    let body = json!({"query": QUERY, "variables": {"org": "acme"}}).to_string();
+    let request = desk.client.post(desk.server.graphql_url()).bearer_auth(&desk.token);
+    assert_eq!(request.body(body).send().await.unwrap().status().as_u16(), 403);
+}
+
+#[tokio::test]
+async fn a_server_of_ones_own_has_its_own_addresses() {
+    let mut hub = Hub::seeded(3, Size::small());
+    hub.edition = Edition::Server;
+    let desk = desk_of(hub).await;
+    assert!(desk.server.url().ends_with("/api/v3"));
+    assert!(desk.server.graphql_url().ends_with("/api/graphql"));
+    let answer = desk.query(QUERY, json!({"org": "acme"})).await;
+    assert_eq!(repositories(&answer)["totalCount"], 6);
+    let (members, pages) = desk.pages("/orgs/acme/members?per_page=5").await;
+    assert_eq!((members.len(), pages), (9, 2), "links lead below /api/v3 too");
 }

@@ -36,7 +36,7 @@ const FIRST: [&str; 14] = [
 ];
 
 /// Values for keys that must be given, and for those whose default is to be absent.
-const SAMPLES: [(&str, &str); 13] = [
+const SAMPLES: [(&str, &str); 19] = [
     ("enabled", "false"),
     ("source", "aws"),
     ("allow_cidrs", "[\"127.0.0.0/8\"]"),
@@ -50,6 +50,12 @@ const SAMPLES: [(&str, &str); 13] = [
     ("region", "us-east-1"),
     ("place", "\"aws:123456789012\""),
     ("kind", "iam-role"),
+    ("organizations", "[acme]"),
+    ("auth", "{ token: \"env:GITHUB_TOKEN\" }"),
+    ("app_id", "123456"),
+    ("private_key", "\"file:/etc/headcount/github-app.pem\""),
+    ("token", "\"env:GITHUB_TOKEN\""),
+    ("webhook_secret", "\"env:GITHUB_WEBHOOK_SECRET\""),
 ];
 
 /// Longest line of a list.

@@ -211,7 +211,7 @@ impl Stage {
         let repository = found.iter().find(|r| r.observation.native == estate::REPOSITORY);
         let repository = repository.context("the repository of the trail is not counted")?;
         writeln!(out, "{}", style.bold(format!("The trail of repository {}", estate::REPOSITORY)))?;
-        trail(&*self.store, repository).await?.print(style, out)?;
+        trail(&*self.store, repository).await?.print(repository, style, out)?;
         writeln!(out)?;
         Ok(())
     }

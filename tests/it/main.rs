@@ -6,6 +6,7 @@ mod cluster;
 mod command_line;
 mod configuration;
 mod generated;
+mod hooks;
 mod kill;
 mod moto;
 mod prism;

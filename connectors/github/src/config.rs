@@ -33,7 +33,7 @@ pub struct Config {
     #[serde(default = "default_machine_users")]
     pub machine_users: Vec<String>,
     /// Custom properties of repositories that name an owner. Case and punctuation do not count.
-    #[serde(default = "default_owner_properties")]
+    #[serde(default = "headcount_sdk::owner::default_keys")]
     pub owner_properties: Vec<String>,
 }
 
@@ -119,12 +119,6 @@ fn default_machine_users() -> Vec<String> {
     ]
     .map(str::to_owned)
     .into()
-}
-
-fn default_owner_properties() -> Vec<String> {
-    ["owner", "team", "owned-by", "owning-team", "owner-team", "service-owner", "maintainer"]
-        .map(str::to_owned)
-        .into()
 }
 
 /// A configuration that cannot work. Found before any call is made.
@@ -246,7 +240,7 @@ mod tests {
             webhook_secret: None,
             quota_reserve: default_reserve(),
             machine_users: default_machine_users(),
-            owner_properties: default_owner_properties(),
+            owner_properties: headcount_sdk::owner::default_keys(),
         }
     }
 

@@ -59,7 +59,7 @@ pub async fn run(
             page.facts(record, out)?;
             page.findings(&findings, out)?;
             page.links(record, &linked, out)?;
-            page.trail(&linked, out)?;
+            page.trail(record, &linked, out)?;
             page.maps(&record.observation, out)?;
             page.history(record, &steps, out)?;
         }
@@ -247,12 +247,12 @@ impl Page {
         write!(out, "{}", style::lines(table, 2))
     }
 
-    fn trail(&self, linked: &Linked, out: &mut dyn Write) -> Printed {
+    fn trail(&self, record: &Record, linked: &Linked, out: &mut dyn Write) -> Printed {
         let Some(trail) = linked.trail.as_ref().filter(|trail| !trail.is_empty()) else {
             return Ok(());
         };
         self.heading("Trail", out)?;
-        trail.print(self.style, out)
+        trail.print(record, self.style, out)
     }
 
     fn maps(&self, seen: &Observation, out: &mut dyn Write) -> Printed {

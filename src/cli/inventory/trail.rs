@@ -2,6 +2,7 @@
 //!
 //! Bounded in depth and breadth, and says what it leaves out; no record stands on one way twice.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::io::Write;
 
@@ -51,6 +52,7 @@ pub struct Branch {
     pub id: String,
     pub kind: String,
     pub name: String,
+    pub place: String,
     /// From 0 to 1: how sure it is that the link means this record.
     pub confidence: f64,
     /// Why they belong together; `null` where one is the other's parent.
@@ -96,6 +98,10 @@ impl Walk<'_> {
         async move {
             let mut steps = self.steps(record, way).await?;
             steps.retain(|step| !passed.contains(&step.record.id()));
+            // The surest first: what is left out at the end is what may be chance.
+            steps.sort_by_key(|step| {
+                Reverse(step.connection.as_ref().map_or(Confidence::CERTAIN, |c| c.confidence))
+            });
             let total = steps.len();
             steps.truncate(if passed.len() > DEPTH { 0 } else { BREADTH.min(self.left) });
             self.left -= steps.len();
@@ -130,6 +136,7 @@ impl Walk<'_> {
             id: seen.id.to_string(),
             kind: seen.kind.clone(),
             name: seen.name.clone(),
+            place: step.record.scope.place.clone(),
             confidence: sure.as_fraction(),
             basis: step.connection.as_ref().map(|c| c.basis.clone()),
             owner: self.accountable(&step.record).await?,
@@ -167,9 +174,10 @@ impl Trail {
         self.reached_by.is_empty() && self.reaches.is_empty()
     }
 
-    pub fn print(&self, style: Style, out: &mut dyn Write) -> std::io::Result<()> {
-        self.reached_by.print("←", 1, style, out)?;
-        self.reaches.print("→", 1, style, out)
+    /// Prints both directions; what lies in another place than the record says so.
+    pub fn print(&self, of: &Record, style: Style, out: &mut dyn Write) -> std::io::Result<()> {
+        self.reached_by.print("←", 1, &of.scope.place, style, out)?;
+        self.reaches.print("→", 1, &of.scope.place, style, out)
     }
 }
 
@@ -182,6 +190,7 @@ impl Branches {
         &self,
         arrow: &str,
         depth: usize,
+        place: &str,
         style: Style,
         out: &mut dyn Write,
     ) -> std::io::Result<()> {
@@ -189,6 +198,9 @@ impl Branches {
         for branch in &self.records {
             let named = format!("{} {}", branch.kind, safe(&branch.name));
             write!(out, "{margin}{arrow} {} {}", branch.link, style.bold(named))?;
+            if branch.place != place {
+                write!(out, "  {}", style.dim(format!("in {}", branch.place)))?;
+            }
             if let Some(basis) = &branch.basis {
                 write!(out, "  {}", style.dim(format!("({}{})", safe(basis), sure(branch))))?;
             }
@@ -196,7 +208,7 @@ impl Branches {
                 write!(out, "  owner {}", owner.words())?;
             }
             writeln!(out)?;
-            branch.then.print(arrow, depth + 1, style, out)?;
+            branch.then.print(arrow, depth + 1, &branch.place, style, out)?;
         }
         if self.omitted > 0 {
             writeln!(out, "{margin}{}", style.dim(format!("… {} more", self.omitted)))?;

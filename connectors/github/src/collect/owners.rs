@@ -57,11 +57,19 @@ impl Owners<'_> {
     fn claims(&self, row: &Row, labels: &Labels) -> Vec<OwnerEvidence> {
         let mut claims = owner::from_labels(labels, self.owner_properties);
         let named = self.files.named.get(&row.id).into_iter().flatten();
-        claims.extend(named.map(|n| owner::claim(&n.reference, OwnerBasis::Catalog, &n.locator)));
+        claims.extend(
+            named.map(|n| {
+                headcount_sdk::owner::claim(&n.reference, OwnerBasis::Catalog, &n.locator)
+            }),
+        );
         let slugs = self.teams.get(&row.id).into_iter().flatten();
         claims.extend(slugs.map(|slug| {
             let team = format!("{}/{slug}", self.organization);
-            owner::claim(&team, OwnerBasis::Container, "team that administers the repository")
+            headcount_sdk::owner::claim(
+                &team,
+                OwnerBasis::Container,
+                "team that administers the repository",
+            )
         }));
         claims
     }

@@ -2,31 +2,19 @@
 //!
 //! Collects claims and weighs none of them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use headcount_sdk::{OwnerBasis, OwnerEvidence, OwnerKind, Standing};
+use headcount_sdk::owner::{self, Keys, claim, names_someone};
+use headcount_sdk::{OwnerBasis, OwnerEvidence};
 use serde::{Deserialize, Serialize};
 
 use crate::wire::{FileNodes, Property};
-
-/// What people write when a field is mandatory and they have nothing to say.
-const NOBODY: &[&str] = &["", "-", "?", "n/a", "na", "none", "null", "nobody", "tbd", "unknown"];
 
 /// An owner that a file names, and which file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Named {
     pub(crate) reference: String,
     pub(crate) locator: String,
-}
-
-pub(crate) fn claim(reference: &str, basis: OwnerBasis, locator: &str) -> OwnerEvidence {
-    OwnerEvidence {
-        reference: reference.to_owned(),
-        basis,
-        locator: locator.to_owned(),
-        kind: OwnerKind::Technical,
-        standing: Standing::NotKnown,
-    }
 }
 
 /// Custom properties as labels: text as it is, lists joined by commas, unset ones left out.
@@ -50,18 +38,14 @@ pub(crate) fn from_labels(
     labels: &BTreeMap<String, String>,
     owner_properties: &[String],
 ) -> Vec<OwnerEvidence> {
-    let wanted: BTreeSet<String> = owner_properties.iter().map(|name| plain(name)).collect();
-    let found = labels.iter().filter(|(name, _)| wanted.contains(&plain(name)));
+    let wanted = Keys::new(owner_properties);
+    let found = labels.iter().filter(|(name, value)| wanted.has(name) && names_someone(value));
     found
-        .filter(|(_, value)| !NOBODY.contains(&value.trim().to_ascii_lowercase().as_str()))
-        .map(|(name, value)| {
-            claim(value.trim(), OwnerBasis::Label, &format!("custom property {name}"))
+        .map(|(name, value)| OwnerEvidence {
+            kind: owner::kind_of(name),
+            ..claim(value, OwnerBasis::Label, &format!("custom property {name}"))
         })
         .collect()
-}
-
-fn plain(name: &str) -> String {
-    name.chars().filter(|c| c.is_ascii_alphanumeric()).collect::<String>().to_ascii_lowercase()
 }
 
 /// Owners that the files name. Only the first CODEOWNERS in GitHub's own order counts.
@@ -91,29 +75,20 @@ fn catch_all(text: &str) -> Vec<String> {
     owners.map(|owner| owner.trim_start_matches('@').to_owned()).collect()
 }
 
-/// `spec.owner` of the first document that has one. Only the plain form is understood: `spec:` at
-/// the margin, `owner:` below it on a line of its own.
+/// `spec.owner` of the first document that has one. A file that is no YAML names nobody: it is the
+/// repository's to mend, and no fault of the reading.
 fn catalog_owner(text: &str) -> Option<String> {
-    let mut inside: Option<Option<usize>> = None;
-    for line in text.lines() {
-        let line = line.split(" #").next().unwrap_or("").trim_end();
-        let indent = line.len() - line.trim_start().len();
-        if line.is_empty() {
-            continue;
-        }
-        if indent == 0 {
-            inside = (line == "spec:").then_some(None);
-            continue;
-        }
-        let Some(level) = &mut inside else { continue };
-        let level = *level.get_or_insert(indent);
-        if let Some(owner) = line.trim_start().strip_prefix("owner:").filter(|_| indent == level) {
-            let owner = owner.trim().trim_matches(['"', '\'']);
-            let known = !NOBODY.contains(&owner.to_ascii_lowercase().as_str());
-            return known.then(|| owner.to_owned());
-        }
+    #[derive(Deserialize)]
+    struct Entity {
+        spec: Option<Spec>,
     }
-    None
+    #[derive(Deserialize)]
+    struct Spec {
+        owner: Option<String>,
+    }
+    let entities: Vec<Entity> = serde_saphyr::from_multiple(text).ok()?;
+    let owner = entities.into_iter().find_map(|entity| entity.spec?.owner)?;
+    names_someone(&owner).then_some(owner)
 }
 
 #[cfg(test)]

@@ -1,3 +1,4 @@
+//! What is kept of an object, and what never gets that far.
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use serde_json::{Value, json};

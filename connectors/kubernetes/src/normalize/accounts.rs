@@ -21,7 +21,7 @@ const DAY: u32 = 86_400;
 
 /// Controllers of kube-controller-manager, by the accounts that it makes for them. Newer ones are
 /// known by the bindings that the API server makes.
-/// <https://github.com/kubernetes/kubernetes/blob/master/plugin/pkg/auth/authorizer/rbac/bootstrappolicy/controller_policy.go>
+/// <https://kubernetes.io/docs/reference/access-authn-authz/rbac/#controller-roles>
 const CONTROLLERS: &[&str] = &[
     "attachdetach-controller",
     "certificate-controller",

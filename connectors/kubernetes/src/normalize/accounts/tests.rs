@@ -1,3 +1,4 @@
+//! Service accounts as records: what counts, what is in use, and what is not known.
 #![allow(clippy::panic, reason = "tests fail by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};

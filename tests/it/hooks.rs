@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use headcount_simulator::github::{Hub, HubServer, ORGANIZATION, Size, Token, delivery};
+use headcount_simulator::github::{About, Hub, HubServer, ORGANIZATION, Size, Token, delivery};
 use serde_json::json;
 
 use crate::support::agent::Agent;
@@ -21,7 +21,7 @@ async fn a_message_from_the_source_is_a_finding_and_a_forged_one_is_nothing() {
     let reader = hub.reader(ORGANIZATION).unwrap();
     let token = hub.token(Token::Installation(reader.installation_id));
     let repository = hub.organization(ORGANIZATION).unwrap().repositories.values().next().unwrap();
-    let (number, repository) = (repository.id, format!("{ORGANIZATION}/{}", repository.name));
+    let repository = format!("{ORGANIZATION}/{}", repository.name);
     let server = HubServer::start(hub).await.unwrap();
     let receiver = Receiver::start().await;
     let home = tempfile::tempdir().unwrap();
@@ -44,12 +44,8 @@ async fn a_message_from_the_source_is_a_finding_and_a_forged_one_is_nothing() {
     running.log("scan finished").await;
 
     let key = server.change().add_deploy_key(&repository, "made-now", "founder").unwrap();
-    let payload = json!({
-        "action": "created",
-        "key": {"id": key, "title": "made-now"},
-        "repository": {"id": number, "full_name": repository},
-        "organization": {"login": ORGANIZATION},
-    });
+    let about = About::DeployKey(&repository, key);
+    let payload = server.read(|hub| hub.event(ORGANIZATION, "created", about).unwrap());
     let send = async |secret: &str, path: &str| {
         let message = delivery("deploy_key", &payload, secret.as_bytes());
         let headers: Vec<(String, String)> = message

@@ -36,7 +36,7 @@ const FIRST: [&str; 14] = [
 ];
 
 /// Values for keys that must be given, and for those whose default is to be absent.
-const SAMPLES: [(&str, &str); 19] = [
+const SAMPLES: [(&str, &str); 20] = [
     ("enabled", "false"),
     ("source", "aws"),
     ("allow_cidrs", "[\"127.0.0.0/8\"]"),
@@ -51,6 +51,7 @@ const SAMPLES: [(&str, &str); 19] = [
     ("place", "\"aws:123456789012\""),
     ("kind", "iam-role"),
     ("organizations", "[acme]"),
+    ("description", "openai"),
     ("auth", "{ token: \"env:GITHUB_TOKEN\" }"),
     ("app_id", "123456"),
     ("private_key", "\"file:/etc/headcount/github-app.pem\""),

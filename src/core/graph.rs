@@ -30,7 +30,7 @@ mod tests;
 pub type Key = i64;
 
 /// Changes whenever the same record gets other keys, so that stores know to count them again.
-pub const VERSION: i64 = 1;
+pub const VERSION: i64 = 2;
 
 /// That a link of one record means another.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +49,12 @@ pub enum By {
     Handle,
     /// The far end can present a subject that the trust lets in.
     Subject,
+    /// The far end goes by a name that the link guesses.
+    Name,
 }
+
+/// Kinds of records that links guess at by name.
+const GUESSED: [&str; 1] = ["iam-user"];
 
 /// What the links of a record look for, and which places they name.
 #[must_use]
@@ -66,6 +71,9 @@ pub fn sought(record: &Record) -> BTreeSet<Key> {
             }
             Endpoint::Account { place, principal: Some(principal), .. } => {
                 keys.insert(of_handle(place, principal));
+            }
+            Endpoint::Likely { kind, names } => {
+                keys.extend(names.iter().map(|name| of_name(kind, name)));
             }
             Endpoint::Federation { issuer } => match provider(issuer) {
                 Provider::Tokens(issuer) => keys.extend(tokens(&issuer, link)),
@@ -91,10 +99,13 @@ pub fn answered(record: &Record) -> BTreeSet<Key> {
     keys
 }
 
-/// What the record answers to because of the subjects that it can present.
+/// What the record answers to because of the subjects that it can present, or of its name.
 #[must_use]
 pub fn presented(record: &Record) -> BTreeSet<Key> {
     let mut keys = BTreeSet::new();
+    if GUESSED.contains(&record.observation.kind.as_str()) {
+        keys.insert(of_name(&record.observation.kind, &record.observation.name));
+    }
     for presented in &record.observation.subjects {
         let Some(root) = subject::root(&presented.subject) else { continue };
         let issuer = bare_issuer(&presented.issuer);
@@ -173,6 +184,11 @@ fn meets(from: &Record, link: &Link, to: &Record) -> Option<Connection> {
         }
         Endpoint::Account { place, principal: Some(principal), .. } => {
             is_handle(place, principal).then(|| (100, format!("handle {principal}"), By::Handle))?
+        }
+        Endpoint::Likely { kind, names } => {
+            let is_it =
+                seen.kind == *kind && names.iter().any(|n| n.eq_ignore_ascii_case(&seen.name));
+            is_it.then(|| (100, format!("a guess from the name {}", seen.name), By::Name))?
         }
         Endpoint::Federation { issuer } => match provider(issuer) {
             Provider::Tokens(issuer) => {
@@ -276,6 +292,10 @@ fn of_id(id: &RecordId) -> Key {
 
 fn of_handle(place: &str, native: &str) -> Key {
     key(&["handle", place, native])
+}
+
+fn of_name(kind: &str, name: &str) -> Key {
+    key(&["name", kind, &name.to_ascii_lowercase()])
 }
 
 fn of_issuer(issuer: &str) -> Key {

@@ -28,7 +28,7 @@ pub struct Config {
     #[serde(default)]
     pub secrets: BTreeMap<String, SecretRef>,
     /// Which of the description's ways to prove who asks; left out, the first.
-    #[serde(default)]
+    #[serde(default, rename = "auth_method")]
     pub auth: Option<String>,
     /// Where the API is, when not where the description says: a proxy or a test server.
     #[serde(default)]

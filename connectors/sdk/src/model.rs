@@ -428,6 +428,9 @@ pub enum Endpoint {
     /// A record of another place by its vendor's handle (`native`), for example the ARN of a role.
     /// It is found in the inventory if that place is counted; `place` as in record ids.
     Native { place: String, native: String },
+    /// A record of this kind in any place that goes by one of these names: a guess, to be given
+    /// with a confidence far from certain. Compared without case.
+    Likely { kind: String, names: Vec<String> },
     /// A whole account, or one principal in it. `place` as in record ids (`aws:123456789012`);
     /// `principal` is the vendor's handle when the trust names one.
     Account { place: String, principal: Option<String>, affiliation: Affiliation },

@@ -61,6 +61,9 @@ pub fn endpoint(to: &Endpoint) -> String {
     match to {
         Endpoint::Record { id } => id.to_string(),
         Endpoint::Native { native, .. } => safe(native).to_string(),
+        Endpoint::Likely { kind, names } => {
+            format!("perhaps {kind} {}", safe(names.first().map_or("", String::as_str)))
+        }
         Endpoint::Account { place, principal, affiliation } => {
             let relation = match affiliation {
                 Affiliation::SameAccount => "same account",

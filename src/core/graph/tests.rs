@@ -251,3 +251,24 @@ proptest! {
         prop_assert_eq!(subject::meets(&pattern, &text).is_some(), expected);
     }
 }
+
+#[test]
+fn a_guess_by_name_stays_a_guess() {
+    let mut secret = record("github:1", "actions-secret", "AWS_ACCESS_KEY_ID");
+    let names = vec!["shop".to_owned(), "shop-ci".to_owned()];
+    let to = Endpoint::Likely { kind: "iam-user".to_owned(), names };
+    let confidence = Confidence::percent(25);
+    secret.observation.links = vec![Link { confidence, ..Link::new(LinkKind::Uses, to) }];
+    for (kind, name, expected) in [
+        ("iam-user", "shop-ci", Some(25)),
+        ("iam-user", "Shop", Some(25)),
+        ("iam-user", "shop-other", None),
+        ("iam-role", "shop-ci", None),
+    ] {
+        let far = record("aws:123456789012", kind, name);
+        let found = connect(&secret, &far).first().map(|c| c.confidence.as_percent());
+        assert_eq!(found, expected, "{kind} {name}");
+        let is_candidate = !sought(&secret).is_disjoint(&answered(&far));
+        assert_eq!(is_candidate, expected.is_some(), "{kind} {name}");
+    }
+}

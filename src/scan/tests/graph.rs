@@ -477,6 +477,8 @@ async fn a_pause_in_use_and_growing_power_are_remembered() {
     };
     world.answers("users", Ok(vec![seen("2026-01-01T00:00:00Z", Level::Read)]));
     world.scan().await;
+    world.clock.advance(SignedDuration::from_hours(120 * 24));
+    world.scan().await;
     world.answers("users", Ok(vec![seen("2026-05-01T00:00:00Z", Level::Read)]));
     world.scan().await;
     let silence = history().await.silence.unwrap();

@@ -1,8 +1,8 @@
 //! What organisations, repositories and environments hold: secrets by name, keys, webhooks, runners.
 
 use headcount_sdk::{
-    Class, Endpoint, Expiry, Level, Link, LinkKind, Observation, OwnerBasis, Privilege, RecordId,
-    Status,
+    Class, Confidence, Endpoint, Expiry, Level, Link, LinkKind, Observation, OwnerBasis, Privilege,
+    RecordId, Status,
 };
 use serde_json::Value;
 use url::Url;
@@ -59,7 +59,25 @@ pub(crate) fn secret(place: &Place, kind: &str, holder: &Holder, row: &Secret) -
     if let Some(visibility) = &row.visibility {
         attributes.insert("visibility".to_owned(), visibility.clone());
     }
+    observation.links.extend(static_key(holder, &row.name));
     observation
+}
+
+/// How sure it is that a key which a repository keeps is that of a user with the repository's name.
+const GUESS: Confidence = Confidence::percent(25);
+
+/// Whose static key the secret may hold. Its name says that it is AWS's, and users for pipelines
+/// are often called after the repository; nothing more is known.
+fn static_key(holder: &Holder, secret: &str) -> Option<Link> {
+    let is_aws = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"].iter().any(|n| secret.ends_with(n));
+    let repository = holder.name.split('/').nth(1).filter(|_| is_aws)?;
+    let about = ["ci", "deploy", "deployer", "bot", "github", "github-actions", "gha", "svc"];
+    let names = about
+        .iter()
+        .flat_map(|word| [format!("{repository}-{word}"), format!("{word}-{repository}")]);
+    let names = std::iter::once(repository.to_owned()).chain(names).collect();
+    let to = Endpoint::Likely { kind: "iam-user".to_owned(), names };
+    Some(Link { confidence: GUESS, ..Link::new(LinkKind::Uses, to) })
 }
 
 pub(crate) fn registry(place: &Place, login: &str, row: &Registry) -> Observation {

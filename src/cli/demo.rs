@@ -200,19 +200,22 @@ impl Stage {
         Ok(())
     }
 
-    /// From the workflow of a repository to the role it deploys with, and to whom it belongs.
+    /// From the workflow of a repository, and from what runs in the cluster, to the roles that they
+    /// become and to whom those belong.
     async fn trail(&self, style: Style, out: &mut (dyn Write + Send)) -> anyhow::Result<()> {
-        let filter = RecordFilter {
-            kind: Some("repository".to_owned()),
-            text: Some(estate::REPOSITORY.to_owned()),
-            ..RecordFilter::default()
-        };
-        let found = self.store.list_records(&filter, None, 10).await?;
-        let repository = found.iter().find(|r| r.observation.native == estate::REPOSITORY);
-        let repository = repository.context("the repository of the trail is not counted")?;
-        writeln!(out, "{}", style.bold(format!("The trail of repository {}", estate::REPOSITORY)))?;
-        trail(&*self.store, repository).await?.print(repository, style, out)?;
-        writeln!(out)?;
+        for (kind, name) in [("repository", estate::REPOSITORY), ("workload", estate::WORKLOAD)] {
+            let filter = RecordFilter {
+                kind: Some(kind.to_owned()),
+                text: Some(name.to_owned()),
+                ..RecordFilter::default()
+            };
+            let found = self.store.list_records(&filter, None, 10).await?;
+            let start = found.iter().find(|r| r.observation.name == name);
+            let start = start.with_context(|| format!("{kind} {name} is not counted"))?;
+            writeln!(out, "{}", style.bold(format!("The trail of {kind} {name}")))?;
+            trail(&*self.store, start).await?.print(start, style, out)?;
+            writeln!(out)?;
+        }
         Ok(())
     }
 
@@ -308,7 +311,8 @@ fn print_received(
         *alike.entry((event.verb(), &event.rule)).or_default() += 1;
     }
     for ((verb, rule), count) in alike {
-        writeln!(out, "    {verified}  {count:>3} × {rule} {verb}")?;
+        let what = if rule.is_empty() { verb.to_owned() } else { format!("{rule} {verb}") };
+        writeln!(out, "    {verified}  {count:>3} × {what}")?;
     }
     Ok(())
 }

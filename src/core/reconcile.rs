@@ -265,14 +265,26 @@ impl Reading {
 
     /// Ends the reading. Changed observations come out in id order, whatever order they came in.
     #[must_use]
-    pub fn finish(mut self) -> Found {
+    pub fn finish(self) -> Found {
+        self.finish_where(|_| true)
+    }
+
+    /// Ends a reading that can prove something of these records alone; the others were not looked
+    /// for, so nobody need ask about them.
+    #[must_use]
+    pub fn finish_about(self, ids: &BTreeSet<RecordId>) -> Found {
+        let keys: BTreeSet<u128> = ids.iter().map(key).collect();
+        self.finish_where(|known| keys.contains(&known.key))
+    }
+
+    fn finish_where(mut self, looked_for: impl Fn(&Known) -> bool) -> Found {
         self.changed.sort_by(|a, b| a.id.cmp(&b.id));
         self.used.sort_by(|a, b| a.id.cmp(&b.id));
         let unseen = self
             .known
             .iter()
             .zip(&self.seen)
-            .filter(|(_, seen)| !**seen)
+            .filter(|(known, seen)| !**seen && looked_for(known))
             .map(|(known, _)| known.row)
             .collect();
         Found { changed: self.changed, used: self.used, unseen, known: self.known.len() as u64 }

@@ -14,7 +14,8 @@ use headcount_core::reconcile::{Disappeared, Found, Reading};
 use headcount_core::rules::RuleConfig;
 use headcount_sdk::contract::SCOPE_DEADLINE;
 use headcount_sdk::{
-    Complete, Memo, Observation, Pass, Priority, Recorder, ScanContext, ScanError, Scope,
+    Complete, Extent, Memo, Observation, Pass, Priority, RecordId, Recorder, ScanContext,
+    ScanError, Scope,
 };
 use jiff::Timestamp;
 use tokio::sync::Notify;
@@ -37,6 +38,9 @@ mod younger;
 
 /// Records judged again per commit when only time has passed.
 const DUE_BATCH: u32 = 1_000;
+
+/// Parents per look-up of what belongs to them.
+const PARENTS: usize = 500;
 
 pub struct Engine {
     store: Arc<dyn Store>,
@@ -167,7 +171,8 @@ impl Engine {
             let recorder = Recorder::new(scope.clone(), &mut sink);
             self.interruptible(source.connector.refresh(&cx, scope, subjects, recorder)).await?
         };
-        let finds = Finds { found: reading.finish(), pile: Pile::default() };
+        let found = self.finish(reading, &outcome).await?;
+        let finds = Finds { found, pile: Pile::default() };
         match outcome {
             Ok(proof) => {
                 let gone = self.proven_gone(&finds.found, &proof).await?;
@@ -493,7 +498,30 @@ impl Engine {
                 }),
             }
         };
-        Ok(Read { finds: Finds { found: reading.finish(), pile }, outcome })
+        let found = self.finish(reading, &outcome).await?;
+        Ok(Read { finds: Finds { found, pile }, outcome })
+    }
+
+    /// Ends a reading. Of a slice only what stands in it is asked about: a hint on one account of
+    /// a hundred thousand must not load the others to learn that nobody looked for them.
+    async fn finish(
+        &self,
+        reading: Reading,
+        outcome: &Result<Complete, ScanError>,
+    ) -> Result<Found, EngineError> {
+        match outcome.as_ref().map(Complete::extent) {
+            Ok(Extent::Records(ids)) => Ok(reading.finish_about(ids)),
+            Ok(Extent::Parents { parents, .. }) => {
+                let parents: Vec<RecordId> = parents.iter().cloned().collect();
+                let mut children = BTreeSet::new();
+                for chunk in parents.chunks(PARENTS) {
+                    let found = self.store.children(chunk).await?;
+                    children.extend(found.into_iter().map(|child| child.observation.id));
+                }
+                Ok(reading.finish_about(&children))
+            }
+            Ok(Extent::Whole) | Err(_) => Ok(reading.finish()),
+        }
     }
 
     async fn proven_gone(

@@ -30,6 +30,7 @@ pub const DEPLOYER: &str = "checkout-deploy";
 /// Where the shop runs, and as whom.
 pub const NAMESPACE: &str = "shop";
 pub const ACCOUNT: &str = "checkout";
+pub const WORKLOAD: &str = "shop/checkout";
 
 /// A member of the GitHub organisation who owns a token.
 pub const LEAVER: &str = "dana-example";

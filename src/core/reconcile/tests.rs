@@ -273,3 +273,14 @@ fn use_and_evidence_are_not_part_of_the_fingerprint() {
     assert_eq!(fingerprint(&plain), fingerprint(&used));
     assert_ne!(usage_hash(&plain), usage_hash(&used));
 }
+
+#[test]
+fn a_reading_of_a_slice_asks_about_the_slice_alone() {
+    let known = |n: u8| Known { key: key(&id(n)), fingerprint: 0, usage: 0, row: i64::from(n) };
+    let reading = Reading::of((0..5).map(known).collect());
+    let found = reading.finish_about(&BTreeSet::from([id(1), id(3), id(9)]));
+    let mut unseen = found.unseen;
+    unseen.sort_unstable();
+    assert_eq!(unseen, [1, 3]);
+    assert_eq!(found.known, 5);
+}

@@ -100,7 +100,7 @@ impl From<BrakeConfig> for Brake {
     }
 }
 
-/// Health, readiness and metrics over HTTP.
+/// Health, readiness, metrics, and the addresses to which sources send events, over HTTP.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ServerConfig {

@@ -52,7 +52,7 @@ pub fn described() -> Vec<&'static Manifest> {
 }
 
 /// What a connector must be allowed, in the form in which its source grants it. `None` = there is
-/// no such connector.
+/// no such connector, or it has no such reader.
 #[must_use]
 pub fn permissions(connector: &str, who: Who<'_>) -> Option<serde_json::Value> {
     match (connector, who) {
@@ -64,6 +64,8 @@ pub fn permissions(connector: &str, who: Who<'_>) -> Option<serde_json::Value> {
         ("github", Who::Reader) => Some(headcount_github::app_manifest()),
         #[cfg(feature = "kubernetes")]
         ("kubernetes", Who::Reader) => Some(headcount_kubernetes::cluster_role(false)),
+        #[cfg(feature = "kubernetes")]
+        ("kubernetes", Who::SecretMetadata) => Some(headcount_kubernetes::cluster_role(true)),
         _ => None,
     }
 }
@@ -75,6 +77,8 @@ pub enum Who<'a> {
     Reader,
     /// The agent that assumes a role of this name in every account it reads.
     Agent { role: &'a str },
+    /// The reader of a cluster with `secret_metadata: true`.
+    SecretMetadata,
 }
 
 /// A source, ready to be scanned. Calls nothing yet.

@@ -92,7 +92,11 @@ pub fn generated() -> BTreeMap<String, String> {
     for manifest in registry::manifests() {
         let name = manifest.connector;
         files.insert(format!("docs/reference/connector-{name}.md"), connector::page(manifest));
-        for (file, who) in [("", Who::Reader), ("-agent", Who::Agent { role: ROLE })] {
+        for (file, who) in [
+            ("", Who::Reader),
+            ("-agent", Who::Agent { role: ROLE }),
+            ("-secret-metadata", Who::SecretMetadata),
+        ] {
             if let Some(policy) = registry::permissions(name, who) {
                 files.insert(
                     format!("deploy/permissions/{name}{file}.json"),

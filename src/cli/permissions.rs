@@ -13,6 +13,8 @@ Examples:
   headcount permissions aws > headcount-policy.json
   aws iam create-policy --policy-name headcount --policy-document file://headcount-policy.json
   headcount permissions aws --assume HeadcountReader    for an agent that reads other accounts
+  headcount permissions github                          the manifest of a GitHub App
+  headcount permissions kubernetes | kubectl apply -f - the ClusterRole
 
 The first policy belongs to whoever reads an account: the agent itself, or the role that it assumes
 there. The second belongs to the agent that assumes such roles.";
@@ -26,11 +28,16 @@ pub struct PermissionsArgs {
     /// of what the reader of an account needs
     #[arg(long, value_name = "ROLE")]
     assume: Option<String>,
+    /// What the reader of a cluster needs with `secret_metadata: true`. Kubernetes cannot limit the
+    /// right to list secrets to their metadata
+    #[arg(long, conflicts_with = "assume")]
+    secret_metadata: bool,
 }
 
 pub fn run(args: &PermissionsArgs, out: &mut dyn Write) -> anyhow::Result<Exit> {
     let who = match &args.assume {
         Some(role) => Who::Agent { role },
+        None if args.secret_metadata => Who::SecretMetadata,
         None => Who::Reader,
     };
     match registry::permissions(&args.connector, who) {
@@ -40,11 +47,12 @@ pub fn run(args: &PermissionsArgs, out: &mut dyn Write) -> anyhow::Result<Exit> 
         }
         None => {
             let known: Vec<&str> = registry::manifests().iter().map(|m| m.connector).collect();
-            let text = format!(
-                "there is no connector `{}`; there are: {}",
-                args.connector,
-                known.join(", ")
-            );
+            let text = if known.contains(&args.connector.as_str()) {
+                format!("the connector `{}` has no such reader", args.connector)
+            } else {
+                let known = known.join(", ");
+                format!("there is no connector `{}`; there are: {known}", args.connector)
+            };
             Err(UsageError(text).into())
         }
     }

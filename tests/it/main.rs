@@ -12,6 +12,7 @@ mod moto;
 mod prism;
 mod running;
 mod seeded;
+mod sources;
 mod support;
 mod tidy;
 mod trail;

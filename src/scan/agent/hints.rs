@@ -108,7 +108,10 @@ pub async fn follow(
             if matches!(done, Err(EngineError::Interrupted)) {
                 return;
             }
-            let outcome = told(&source, &scope, done);
+            let outcome = match told(&source, &scope, done) {
+                Outcome::Failed if subjects.contains("") => Outcome::WholeFailed,
+                outcome => outcome,
+            };
             observer.refreshed(&source.name, outcome.as_str());
             dirt.settle(&scope, outcome, Instant::now());
         }
@@ -122,6 +125,8 @@ enum Outcome {
     Whole,
     WantsWhole,
     Failed,
+    /// The whole scope was tried; it is not tried again at once, however often it is named.
+    WholeFailed,
 }
 
 impl Outcome {
@@ -130,8 +135,12 @@ impl Outcome {
             Self::Subjects => "subjects",
             Self::Whole => "whole",
             Self::WantsWhole => "postponed",
-            Self::Failed => "failed",
+            Self::Failed | Self::WholeFailed => "failed",
         }
+    }
+
+    const fn is_failed(self) -> bool {
+        matches!(self, Self::Failed | Self::WholeFailed)
     }
 }
 
@@ -139,7 +148,7 @@ fn told(source: &Source, scope: &Scope, done: Result<Refreshed, EngineError>) ->
     let lost = "a hint was not acted on; the next scan finds the same";
     match done {
         Ok(Refreshed::Subjects(_)) => Outcome::Subjects,
-        Ok(Refreshed::Whole(report)) if report.coverage.is_short() => Outcome::Failed,
+        Ok(Refreshed::Whole(report)) if report.coverage.is_short() => Outcome::WholeFailed,
         Ok(Refreshed::Whole(_)) => Outcome::Whole,
         Ok(Refreshed::WantsWhole) => Outcome::WantsWhole,
         Ok(Refreshed::Failed(error)) => {
@@ -165,18 +174,27 @@ struct Dirt {
 #[derive(Debug)]
 struct Waiting {
     receipt: oneshot::Sender<Handled>,
-    scopes: BTreeSet<Scope>,
+    scopes: BTreeMap<Scope, Wants>,
     is_failed: bool,
+}
+
+/// What of a scope must have been read before somebody is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Wants {
+    Subjects,
+    Whole,
 }
 
 impl Dirt {
     /// Takes a message in; returns the number of its hints.
     fn add(&mut self, hinted: Hinted) -> u64 {
         let count = hinted.hints.len() as u64;
-        let mut scopes = BTreeSet::new();
+        let mut scopes: BTreeMap<Scope, Wants> = BTreeMap::new();
         for hint in hinted.hints {
-            self.scopes.entry(hint.scope.clone()).or_default().insert(hint.subject);
-            scopes.insert(hint.scope);
+            let wants = if hint.subject.is_empty() { Wants::Whole } else { Wants::Subjects };
+            let known = scopes.entry(hint.scope.clone()).or_insert(wants);
+            *known = wants.max(*known);
+            self.scopes.entry(hint.scope).or_default().insert(hint.subject);
         }
         match hinted.receipt {
             Some(receipt) if scopes.is_empty() => {
@@ -189,11 +207,15 @@ impl Dirt {
         count
     }
 
-    /// A scope that may be acted on now.
+    /// A scope that may be acted on now. While the whole of a scope has to wait, its single
+    /// subjects have not.
     fn take_due(&mut self, now: Instant) -> Option<(Scope, BTreeSet<String>)> {
         let due = self.scopes.iter().find(|(scope, dirt)| self.due(scope, dirt) <= Some(now));
         let scope = due.map(|(scope, _)| scope.clone())?;
-        let subjects = self.scopes.remove(&scope)?;
+        let mut subjects = self.scopes.remove(&scope)?;
+        if self.whole_due(&scope) > Some(now) && subjects.remove("") {
+            self.scopes.insert(scope.clone(), BTreeSet::from([String::new()]));
+        }
         Some((scope, subjects))
     }
 
@@ -203,10 +225,15 @@ impl Dirt {
         self.scopes.iter().map(|(scope, dirt)| self.due(scope, dirt).unwrap_or(now)).min()
     }
 
-    /// `None` = at once.
+    /// When there is something to do about a scope; `None` = at once.
     fn due(&self, scope: &Scope, dirt: &BTreeSet<String>) -> Option<Instant> {
-        let read_at = self.read_whole.get(scope).filter(|_| dirt.contains(""))?;
-        Some(*read_at + WHOLE_EVERY)
+        let is_whole_alone = dirt.len() == 1 && dirt.contains("");
+        self.whole_due(scope).filter(|_| is_whole_alone)
+    }
+
+    /// When the scope may be read whole; `None` = at once.
+    fn whole_due(&self, scope: &Scope) -> Option<Instant> {
+        self.read_whole.get(scope).map(|read_at| *read_at + WHOLE_EVERY)
     }
 
     fn settle(&mut self, scope: &Scope, outcome: Outcome, now: Instant) {
@@ -214,16 +241,22 @@ impl Dirt {
             Outcome::WantsWhole => {
                 // Nobody is told yet: the scope is read whole when its time has come.
                 self.scopes.entry(scope.clone()).or_default().insert(String::new());
+                for waiting in &mut self.waiting {
+                    waiting.scopes.entry(scope.clone()).and_modify(|wants| *wants = Wants::Whole);
+                }
                 return;
             }
-            Outcome::Whole => {
+            Outcome::Whole | Outcome::WholeFailed => {
                 self.read_whole.insert(scope.clone(), now);
             }
             Outcome::Subjects | Outcome::Failed => {}
         }
+        let is_whole = matches!(outcome, Outcome::Whole | Outcome::WholeFailed);
         for waiting in &mut self.waiting {
-            if waiting.scopes.remove(scope) {
-                waiting.is_failed |= outcome == Outcome::Failed;
+            let wants = waiting.scopes.get(scope).copied();
+            if wants.is_some_and(|wants| is_whole || wants == Wants::Subjects) {
+                waiting.scopes.remove(scope);
+                waiting.is_failed |= outcome.is_failed();
             }
         }
         for done in self.waiting.extract_if(.., |waiting| waiting.scopes.is_empty()) {
@@ -286,16 +319,29 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_whole_scope_is_read_once_in_a_while_and_its_subjects_meanwhile_with_it() {
+    async fn a_whole_scope_is_read_once_in_a_while_whether_it_worked_or_not() {
+        for outcome in [Outcome::Whole, Outcome::WholeFailed] {
+            once_in_a_while(outcome).await;
+        }
+    }
+
+    async fn once_in_a_while(outcome: Outcome) {
         let mut dirt = Dirt::default();
         dirt.add(hinted(&[("repositories", "")]).0);
         assert!(dirt.take_due(Instant::now()).is_some());
-        dirt.settle(&scope("repositories"), Outcome::Whole, Instant::now());
-        dirt.add(hinted(&[("repositories", ""), ("repositories", "r1")]).0);
+        dirt.settle(&scope("repositories"), outcome, Instant::now());
+        let (both, mut told) = hinted(&[("repositories", ""), ("repositories", "r1")]);
+        dirt.add(both);
+        let (_, subjects) = dirt.take_due(Instant::now()).unwrap();
+        assert_eq!(subjects, BTreeSet::from(["r1".to_owned()]), "single subjects need not wait");
+        dirt.settle(&scope("repositories"), Outcome::Subjects, Instant::now());
+        assert!(told.try_recv().is_err(), "the whole is still to be read");
         assert!(dirt.take_due(Instant::now()).is_none(), "too soon");
         tokio::time::advance(WHOLE_EVERY).await;
         let (_, subjects) = dirt.take_due(Instant::now()).unwrap();
-        assert_eq!(subjects.len(), 2);
+        assert!(subjects.contains(""));
+        dirt.settle(&scope("repositories"), Outcome::Whole, Instant::now());
+        assert_eq!(told.try_recv(), Ok(Handled::Committed));
     }
 
     #[tokio::test(start_paused = true)]

@@ -81,7 +81,7 @@ async fn receiver() -> (String, mpsc::UnboundedReceiver<(String, Instant)>) {
         let event: serde_json::Value = serde_json::from_slice(&body).unwrap();
         let finding = &event["data"]["finding_info"];
         if finding["analytic"]["uid"] == "new-identity" {
-            arrived.send((finding["title"].as_str().unwrap().to_owned(), now)).unwrap();
+            arrived.send((event["data"]["message"].as_str().unwrap().to_owned(), now)).unwrap();
         }
         StatusCode::NO_CONTENT
     };

@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use headcount_simulator::kubernetes::{
-    Cluster, ClusterServer, Ending, Object, Resource, RoleRef, Size, Subject,
+    Cluster, ClusterServer, Ending, Object, Resource, RoleRef, Rule, Size, Subject,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::agent::Agent;
 use crate::support::receiver::{Received, Receiver};
@@ -80,4 +80,59 @@ async fn a_right_that_is_lost_while_watching_is_a_finding_and_takes_nothing_away
         before,
         "what cannot be seen is still there"
     );
+}
+
+/// The rules of a ClusterRole as `headcount permissions` prints it.
+fn rules(role: &Value) -> Vec<Rule> {
+    let texts = |rule: &Value, field: &str| -> Vec<String> {
+        let texts = rule[field].as_array().into_iter().flatten();
+        texts.map(|text| text.as_str().unwrap().to_owned()).collect()
+    };
+    let rules = role["rules"].as_array().unwrap().iter();
+    let rule = |rule: &Value| {
+        let [groups, resources, verbs, urls, names] =
+            ["apiGroups", "resources", "verbs", "nonResourceURLs", "resourceNames"]
+                .map(|field| texts(rule, field));
+        let [groups, resources, verbs, urls] = [&groups, &resources, &verbs, &urls]
+            .map(|texts| texts.iter().map(String::as_str).collect::<Vec<_>>());
+        let limited = Rule::new(&groups, &resources, &verbs);
+        let limited = names.iter().fold(limited, |limited, name| limited.named(name));
+        if urls.is_empty() { limited } else { Rule::on_urls(&urls, &verbs) }
+    };
+    rules.map(rule).collect()
+}
+
+#[tokio::test]
+async fn the_agents_own_account_is_a_finding_with_the_opt_in_and_none_without() {
+    for (flag, is_reported) in [(None, false), (Some("--secret-metadata"), true)] {
+        let mut cluster = Cluster::empty(5);
+        cluster.create(Object::new_namespace("headcount")).unwrap();
+        cluster.create(Object::service_account("headcount", "agent")).unwrap();
+        let server = ClusterServer::start(cluster).await.unwrap();
+        let home = tempfile::tempdir().unwrap();
+        let kubeconfig = home.path().join("kubeconfig");
+        std::fs::write(&kubeconfig, server.kubeconfig()).unwrap();
+        let source = json!({
+            "name": "cluster",
+            "connector": "kubernetes",
+            "kubeconfig": kubeconfig,
+            "secret_metadata": is_reported,
+        });
+        let agent = Agent::reading(home, &[source], None);
+        let mut printed = agent.command(&["permissions", "kubernetes"]);
+        let printed = printed.args(flag).output().await.unwrap();
+        let role: Value = serde_json::from_slice(&printed.stdout).unwrap();
+        {
+            let mut cluster = server.change();
+            cluster.create(Object::cluster_role("headcount", &rules(&role))).unwrap();
+            let account = Subject::account("headcount", "agent");
+            let role = RoleRef::cluster_role("headcount");
+            cluster.create(Object::cluster_role_binding("headcount", role, &[account])).unwrap();
+        }
+        agent.scan().await;
+        let findings = agent.findings().await;
+        let of_agent = findings.iter().filter(|f| f.to_string().contains("headcount/agent"));
+        let reported = of_agent.filter(|f| f["rule"] == "admin-identity").count();
+        assert_eq!(reported > 0, is_reported, "{findings:#?}");
+    }
 }

@@ -5,6 +5,7 @@
 //! - `headcount_core` (under `core/`) is the pure heart: reconcile, inventory, owners, rules, findings;
 //! - [`scan`] reads sources and commits what follows; [`store`] remembers;
 //! - [`deliver`] sends what was committed;
+//! - [`view`] is what people are shown, on a terminal or in a browser;
 //! - [`registry`] is the list of connectors, rules and sinks.
 pub mod api;
 pub mod cli;
@@ -15,3 +16,4 @@ pub mod registry;
 pub mod scan;
 pub mod store;
 pub mod telemetry;
+pub mod view;

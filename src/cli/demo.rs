@@ -14,7 +14,7 @@ use headcount_sdk::Class;
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
-use super::inventory::trail::trail;
+use super::inventory;
 use super::style::Style;
 use super::{Exit, Globals};
 use crate::clock::{Clock, SystemClock};
@@ -23,6 +23,7 @@ use crate::deliver::{Deliverer, Pace};
 use crate::registry;
 use crate::scan::{Engine, ScanReport, Settings, Silent, Source};
 use crate::store::{FindingFilter, RecordFilter, Store};
+use crate::view::trail::trail;
 
 mod day;
 mod estate;
@@ -213,7 +214,8 @@ impl Stage {
             let start = found.iter().find(|r| r.observation.name == name);
             let start = start.with_context(|| format!("{kind} {name} is not counted"))?;
             writeln!(out, "{}", style.bold(format!("The trail of {kind} {name}")))?;
-            trail(&*self.store, start).await?.print(start, style, out)?;
+            let trail = trail(&*self.store, start).await?;
+            inventory::trail::print(&trail, start, style, out)?;
             writeln!(out)?;
         }
         Ok(())

@@ -17,11 +17,9 @@ use super::time::{self, MOMENT_HELP, Moment};
 use super::{Exit, Globals};
 use crate::store::RecordFilter;
 
-mod around;
 mod find;
 mod show;
 pub(in crate::cli) mod trail;
-mod words;
 
 /// Rows of a table; programs get everything.
 const TABLE_ROWS: usize = 200;

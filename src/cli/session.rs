@@ -12,9 +12,7 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
 use crate::registry;
 use crate::store::{RecordFilter, Store};
-
-/// Records read from the store at a time.
-const PAGE: u32 = 1_000;
+use crate::view::each_record;
 
 pub struct Session {
     pub config: Config,
@@ -50,19 +48,9 @@ impl Session {
     pub async fn each_record(
         &self,
         filter: &RecordFilter,
-        mut with: impl FnMut(&Record) -> anyhow::Result<()> + Send,
+        with: impl FnMut(&Record) -> anyhow::Result<()> + Send,
     ) -> anyhow::Result<()> {
-        let mut after = None;
-        loop {
-            let page = self.store.list_records(filter, after.as_ref(), PAGE).await?;
-            for record in &page {
-                with(record)?;
-            }
-            match page.last() {
-                Some(last) if page.len() == PAGE as usize => after = Some(last.id().clone()),
-                _ => return Ok(()),
-            }
-        }
+        each_record(&*self.store, filter, with).await
     }
 }
 

@@ -7,6 +7,7 @@ use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, 
 use headcount_core::findings::Severity;
 
 use crate::config;
+pub use crate::view::text::{count, safe, short};
 
 /// What stdout can show.
 #[derive(Clone, Copy, Debug)]
@@ -125,34 +126,5 @@ pub fn severity(severity: Severity) -> Cell {
         Severity::Medium => cell.fg(Color::Yellow),
         Severity::Low => cell.fg(Color::Cyan),
         Severity::Info => cell,
-    }
-}
-
-/// Text that came from outside, made harmless for a terminal: control characters could move the
-/// cursor or hide what stands there.
-#[must_use]
-pub fn safe(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
-}
-
-/// At most `limit` characters, with an ellipsis where something was cut.
-#[must_use]
-pub fn short(text: &str, limit: usize) -> String {
-    let text = safe(text);
-    if text.chars().count() <= limit {
-        return text;
-    }
-    let mut cut: String = text.chars().take(limit.saturating_sub(1)).collect();
-    cut.push('…');
-    cut
-}
-
-/// `1 key`, `3 keys`.
-#[must_use]
-pub fn count(number: u64, noun: &str) -> String {
-    match (number, noun.strip_suffix('y')) {
-        (1, _) => format!("1 {noun}"),
-        (_, Some(stem)) if noun.ends_with("ty") => format!("{number} {stem}ies"),
-        _ => format!("{number} {noun}s"),
     }
 }

@@ -7,19 +7,10 @@ use jiff::Timestamp;
 use crate::cli::UsageError;
 use crate::cli::session::Session;
 use crate::store::{RecordFilter, Version};
+use crate::view::life::Found;
 
 /// Candidates that are named when a name is not enough.
 const NAMED: usize = 5;
-
-/// A record with its past.
-#[derive(Debug)]
-pub struct Found {
-    pub record: Record,
-    /// Oldest first.
-    pub versions: Vec<Version>,
-    /// Set when the record is not there at the moment that was asked for.
-    pub gone_since: Option<Timestamp>,
-}
 
 /// By id, then by the source's own handle, then by name: the first that names exactly one record.
 pub async fn find(
@@ -72,20 +63,7 @@ fn ambiguous(subject: &str, many: &[(u8, Record)]) -> UsageError {
     UsageError(text)
 }
 
-/// The version that held at the moment, or the last one when it is gone.
 fn pick(versions: Vec<Version>, subject: &str, at: Option<Timestamp>) -> anyhow::Result<Found> {
-    let held = |v: &&Version| match at {
-        Some(at) => v.valid_from <= at && v.valid_to.is_none_or(|to| at < to),
-        None => v.valid_to.is_none(),
-    };
-    if let Some(version) = versions.iter().find(held) {
-        return Ok(Found { record: version.record.clone(), gone_since: None, versions });
-    }
-    let before = versions.iter().rfind(|v| at.is_none_or(|at| v.valid_from <= at));
-    match before {
-        Some(last) => {
-            Ok(Found { record: last.record.clone(), gone_since: last.valid_to, versions })
-        }
-        None => Err(UsageError(format!("`{subject}` was not seen before then")).into()),
-    }
+    let unseen = || UsageError(format!("`{subject}` was not seen before then"));
+    Ok(Found::among(versions, at).ok_or_else(unseen)?)
 }

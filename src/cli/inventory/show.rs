@@ -5,32 +5,23 @@ use std::io::Write;
 use comfy_table::Cell;
 use headcount_core::findings::{Finding, FindingStatus};
 use headcount_core::inventory::{Origin, Record};
-use headcount_core::reconcile::{FieldChange, changes};
 use headcount_sdk::{Expiry, Observation, RecordId, Usage};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::ShowArgs;
-use super::around::{Linked, meant};
-use super::find::{Found, find};
-use super::trail::Trail;
-use super::words::{brief, endpoint, found as found_words, owner, trust, words};
+use super::find::find;
+use super::trail;
 use crate::cli::format::PageFormat;
 use crate::cli::lines::write_json;
 use crate::cli::output::{FindingLine, RecordLine};
 use crate::cli::session::Session;
 use crate::cli::style::{self, Style, safe};
 use crate::cli::time;
-
-/// One step in the life of a record.
-#[derive(Serialize)]
-struct Step {
-    at: Timestamp,
-    /// `first_seen`, `changed`, `gone` or `back`.
-    what: &'static str,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    fields: Vec<FieldChange>,
-}
+use crate::view::around::{Linked, meant};
+use crate::view::life::{self, Found, Step};
+use crate::view::trail::Trail;
+use crate::view::words::{brief, endpoint, found as found_words, owner, trust, words};
 
 pub async fn run(
     args: &ShowArgs,
@@ -42,11 +33,11 @@ pub async fn run(
     let found = find(session, &args.subject, at).await?;
     let record = &found.record;
     let linked = match at {
-        Some(at) => Linked::then(session, record, at).await?,
-        None => Linked::now(session, record).await?,
+        Some(at) => Linked::then(&*session.store, record, at).await?,
+        None => Linked::now(&*session.store, record).await?,
     };
     let mut findings = session.store.findings_on(&[record.id().to_string()]).await?;
-    let mut steps = history(&found);
+    let mut steps = life::steps(&found.versions);
     if let Some(at) = at {
         findings.retain(|finding| finding.opened_at <= at);
         steps.retain(|step| step.at <= at);
@@ -65,30 +56,6 @@ pub async fn run(
         }
     }
     Ok(())
-}
-
-fn history(found: &Found) -> Vec<Step> {
-    let mut steps: Vec<Step> = Vec::new();
-    let mut before: Option<(&Observation, Option<Timestamp>)> = None;
-    for version in &found.versions {
-        let after = &version.record.observation;
-        let (what, fields) = match before {
-            None => ("first_seen", Vec::new()),
-            Some((old, Some(to))) if to < version.valid_from => ("back", changes(old, after)),
-            Some((old, _)) => ("changed", changes(old, after)),
-        };
-        if let Some((_, Some(to))) = before
-            && to < version.valid_from
-        {
-            steps.push(Step { at: to, what: "gone", fields: Vec::new() });
-        }
-        steps.push(Step { at: version.valid_from, what, fields });
-        before = Some((after, version.valid_to));
-    }
-    if let Some((_, Some(to))) = before {
-        steps.push(Step { at: to, what: "gone", fields: Vec::new() });
-    }
-    steps
 }
 
 struct Page {
@@ -252,7 +219,7 @@ impl Page {
             return Ok(());
         };
         self.heading("Trail", out)?;
-        trail.print(record, self.style, out)
+        trail::print(trail, record, self.style, out)
     }
 
     fn maps(&self, seen: &Observation, out: &mut dyn Write) -> Printed {

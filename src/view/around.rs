@@ -7,8 +7,8 @@ use headcount_core::inventory::Record;
 use headcount_sdk::{Class, Link, LinkKind, RecordId};
 use jiff::Timestamp;
 
+use super::each_record;
 use super::trail::{Trail, trail};
-use crate::cli::session::Session;
 use crate::store::{RecordFilter, Result, Store};
 
 /// Records that one word may lead to.
@@ -74,8 +74,7 @@ pub struct Linked {
 }
 
 impl Linked {
-    pub async fn now(session: &Session, record: &Record) -> anyhow::Result<Self> {
-        let store = &*session.store;
+    pub async fn now(store: &dyn Store, record: &Record) -> Result<Self> {
         let around = around(store, record).await?;
         let linking = around.incoming.iter().map(|(from, c)| Incoming::new(c.kind.as_str(), from));
         let children = around.children.iter().map(|from| Incoming::new("belongs_to", from));
@@ -92,20 +91,19 @@ impl Linked {
     }
 
     /// Walks the whole inventory of the past: only present links are kept to be looked up.
-    pub async fn then(session: &Session, record: &Record, at: Timestamp) -> anyhow::Result<Self> {
+    pub async fn then(store: &dyn Store, record: &Record, at: Timestamp) -> Result<Self> {
         let mut incoming = Vec::new();
         let filter = RecordFilter { at: Some(at), ..RecordFilter::default() };
-        session
-            .each_record(&filter, |other| {
-                let linking = graph::connect(other, record).into_iter().map(|c| c.kind.as_str());
-                let mut kinds: BTreeSet<&'static str> = linking.collect();
-                if other.observation.parent.as_ref() == Some(record.id()) {
-                    kinds.insert("belongs_to");
-                }
-                incoming.extend(kinds.into_iter().map(|kind| Incoming::new(kind, other)));
-                Ok(())
-            })
-            .await?;
+        each_record(store, &filter, |other| {
+            let linking = graph::connect(other, record).into_iter().map(|c| c.kind.as_str());
+            let mut kinds: BTreeSet<&'static str> = linking.collect();
+            if other.observation.parent.as_ref() == Some(record.id()) {
+                kinds.insert("belongs_to");
+            }
+            incoming.extend(kinds.into_iter().map(|kind| Incoming::new(kind, other)));
+            Ok(())
+        })
+        .await?;
         Ok(Self { incoming, ..Self::default() })
     }
 }

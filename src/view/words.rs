@@ -1,12 +1,13 @@
-//! Owners, links, trusts and changed values in words, for the page of one record.
+//! Owners, links, trusts and changed values in words.
 
 use std::collections::BTreeSet;
 
 use headcount_core::inventory::{Owner, Record};
 use headcount_sdk::{Affiliation, Endpoint, ExternalId, RecordId, Standing, Trust};
 
-use crate::cli::style::{self, safe};
+use super::text::{safe, short};
 
+#[must_use]
 pub fn owner(record: &Record) -> String {
     let Some(owner) = &record.owner else { return "nobody is named".to_owned() };
     let left = match owner.standing {
@@ -33,6 +34,7 @@ fn inherited(owner: &Owner) -> String {
 }
 
 /// Whether the record that a link names is there.
+#[must_use]
 pub fn found(to: &Endpoint, meant: &[&Record], counted: &BTreeSet<String>) -> String {
     if let [first, others @ ..] = meant {
         let seen = &first.observation;
@@ -53,10 +55,12 @@ pub fn found(to: &Endpoint, meant: &[&Record], counted: &BTreeSet<String>) -> St
     }
 }
 
+#[must_use]
 pub fn words(name: &str) -> String {
     name.replace('_', " ")
 }
 
+#[must_use]
 pub fn endpoint(to: &Endpoint) -> String {
     match to {
         Endpoint::Record { id } => id.to_string(),
@@ -83,6 +87,7 @@ pub fn endpoint(to: &Endpoint) -> String {
     }
 }
 
+#[must_use]
 pub fn trust(trust: &Trust) -> String {
     let mut parts = Vec::new();
     match trust.external_id {
@@ -103,20 +108,21 @@ pub fn trust(trust: &Trust) -> String {
 }
 
 /// A value for a person: of owner evidence the names, of other structures the beginning.
+#[must_use]
 pub fn brief(value: &serde_json::Value) -> String {
     let named = |item: &serde_json::Value| {
         Some(format!("{} ({})", item.get("ref")?.as_str()?, item.get("locator")?.as_str()?))
     };
     match value {
         serde_json::Value::Null => "nothing".to_owned(),
-        serde_json::Value::String(text) => style::short(text, 120),
+        serde_json::Value::String(text) => short(text, 120),
         serde_json::Value::Array(items) if items.is_empty() => "nothing".to_owned(),
         serde_json::Value::Array(items) => {
             match items.iter().map(named).collect::<Option<Vec<String>>>() {
-                Some(names) => style::short(&names.join(", "), 120),
-                None => style::short(&value.to_string(), 80),
+                Some(names) => short(&names.join(", "), 120),
+                None => short(&value.to_string(), 80),
             }
         }
-        other => style::short(&other.to_string(), 80),
+        other => short(&other.to_string(), 80),
     }
 }

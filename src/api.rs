@@ -1,23 +1,41 @@
-//! The agent's HTTP face: whether it lives, whether it is ready, its metrics, and the addresses to
-//! which sources send their events ([`hooks`]).
+//! The agent's HTTP face: whether it lives, whether it is ready, its metrics, the API, and the
+//! addresses to which sources send their events ([`hooks`]).
+//!
+//! Open to everybody are health, readiness, metrics and the API's own description; messages of
+//! sources prove themselves; everything else goes through [`auth`]. Start at [`routes`].
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
-use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
+use tokio::sync::mpsc;
 
 use crate::clock::Clock;
+use crate::scan::agent::{Activation, Inbox, Scheduled};
+use crate::scan::{Engine, Source};
 use crate::store::Store;
 use crate::telemetry::{Metrics, Reading};
 
+pub mod auth;
 pub mod hooks;
+pub mod limits;
+pub mod problem;
+mod server;
+pub mod sessions;
+pub mod v1;
+
+use limits::Limits;
+use problem::Problem;
+pub use server::serve;
+use sessions::Sessions;
 
 /// What the routes need.
 #[derive(Clone)]
@@ -29,17 +47,36 @@ pub struct Face {
     /// Set once the scheduler runs, cleared when the agent is told to stop.
     pub is_ready: Arc<AtomicBool>,
     pub hooks: Arc<hooks::Hooks>,
+    pub engine: Arc<Engine>,
+    /// The configured sources by name.
+    pub sources: Arc<BTreeMap<String, Control>>,
+    pub sessions: Arc<Sessions>,
+    pub limits: Arc<Limits>,
 }
 
-/// Serves until `cancel`.
-pub async fn serve(
-    listener: TcpListener,
-    face: Face,
-    cancel: CancellationToken,
-) -> std::io::Result<()> {
-    axum::serve(listener, routes(face))
-        .with_graceful_shutdown(async move { cancel.cancelled().await })
-        .await
+/// A configured source, as far as the face can do something with it.
+#[derive(Clone)]
+pub struct Control {
+    pub source: Source,
+    /// Cron expression with seconds, in UTC.
+    pub schedule: String,
+    activate: mpsc::Sender<Activation>,
+}
+
+impl Control {
+    #[must_use]
+    pub fn new(scheduled: &Scheduled, inbox: &Inbox) -> Self {
+        Self {
+            source: scheduled.source.clone(),
+            schedule: scheduled.schedule.clone(),
+            activate: inbox.activate.clone(),
+        }
+    }
+
+    /// Asks for a scan as soon as the one before is over. One that is waiting already is enough.
+    pub fn scan_now(&self) {
+        let _ = self.activate.try_send(Activation::Asked);
+    }
 }
 
 /// Opens the port; loopback unless configured otherwise.
@@ -47,13 +84,39 @@ pub async fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     TcpListener::bind(address).await
 }
 
+/// Everything that is answered. Routes that ask for a bearer come guarded from where they stand.
 fn routes(face: Face) -> Router {
+    let limited = Router::new()
+        .merge(v1::routes(&face))
+        .layer(DefaultBodyLimit::max(face.limits.body_bytes))
+        .merge(hooks::routes())
+        .layer(middleware::from_fn_with_state(face.clone(), limited));
     Router::new()
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
-        .merge(hooks::routes())
+        .merge(limited)
+        .fallback(|| async { Problem::not_found("page") })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this page does not take that method")
+        })
         .with_state(face)
+}
+
+/// Bounds on what is answered at once and for how long, and the headers that every answer has.
+async fn limited(State(face): State<Face>, request: Request, next: Next) -> Response {
+    let _place = match face.limits.request() {
+        Ok(place) => place,
+        Err(problem) => return problem.into_response(),
+    };
+    let answer = tokio::time::timeout(face.limits.request_time, next.run(request)).await;
+    let mut response = answer.unwrap_or_else(|_| {
+        Problem::new(StatusCode::REQUEST_TIMEOUT, "the request took too long").into_response()
+    });
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
 }
 
 /// The process answers; nothing more is asked, so that a slow disk does not get it killed.

@@ -100,18 +100,43 @@ impl From<BrakeConfig> for Brake {
     }
 }
 
-/// Health, readiness, metrics, and the addresses to which sources send events, over HTTP.
+/// Health, readiness, metrics, the API, and the addresses to which sources send events, over HTTP.
+/// It speaks no TLS: leave that to the ingress or proxy in front of it, and let it listen on more
+/// than this machine only behind one. All but health and metrics asks for a bearer token.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ServerConfig {
     /// Address and port to listen on.
     #[schemars(with = "String", extend("format" = "socket-address"))]
     pub listen: SocketAddr,
+    /// How many requests are answered at the same time; more are told to come again.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub max_requests_at_once: u16,
+    /// How many long answers (exports, streams of events) go on at the same time.
+    #[schemars(range(min = 1, max = 1_000))]
+    pub max_streams_at_once: u16,
+    /// How many requests a second one token may make, in the long run.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub max_requests_per_second: u16,
+    /// The largest body of a request, in KiB. Messages of sources and posted observations have
+    /// limits of their own.
+    #[schemars(range(min = 1, max = 10_240))]
+    pub max_body_kib: u32,
+    /// How long a request may take in seconds, its body included. Long answers are not bound by it.
+    #[schemars(range(min = 1, max = 600))]
+    pub request_seconds: u16,
 }
 
 impl Default for ServerConfig {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 9464)) }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 9464)),
+            max_requests_at_once: 256,
+            max_streams_at_once: 16,
+            max_requests_per_second: 50,
+            max_body_kib: 64,
+            request_seconds: 30,
+        }
     }
 }
 

@@ -123,6 +123,15 @@ pub async fn store_to_write(data_dir: &Path) -> Result<Arc<dyn Store>, StoreErro
     Ok(Arc::new(SqliteStore::open(data_dir).await?))
 }
 
+/// The store of a data directory for a small write, also while another process writes to it;
+/// makes it, or brings it up to date, if nobody has.
+pub async fn store_to_note(data_dir: &Path) -> Result<Arc<dyn Store>, StoreError> {
+    match SqliteStore::open_beside(data_dir).await {
+        Ok(store) => Ok(Arc::new(store)),
+        Err(_) => store_to_write(data_dir).await,
+    }
+}
+
 /// The store of a data directory, also while another process writes to it.
 pub async fn store_to_read(data_dir: &Path) -> Result<Arc<dyn Store>, StoreError> {
     Ok(Arc::new(SqliteStore::open_reader(data_dir).await?))

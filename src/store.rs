@@ -19,9 +19,12 @@ use headcount_sdk::{Class, RecordId, Scope, Usage};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub mod access;
 #[cfg(test)]
 mod contract;
 pub mod sqlite;
+
+use access::{AuditEntry, AuditOutcome, Token, TokenHash};
 
 /// Why the store could not do it. Named by what to do next.
 #[derive(Debug, thiserror::Error)]
@@ -157,6 +160,12 @@ pub struct FindingFilter {
     pub source: Option<String>,
     pub subject: Option<String>,
     pub at_least: Option<Severity>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct AuditFilter {
+    pub actor: Option<String>,
+    pub outcome: Option<AuditOutcome>,
 }
 
 /// One past step of a finding.
@@ -305,6 +314,32 @@ pub trait Store: Send + Sync {
     async fn count_records(&self) -> Result<Vec<RecordCount>>;
     /// Open findings by (rule, severity, source).
     async fn count_open_findings(&self) -> Result<BTreeMap<(String, Severity, String), u64>>;
+
+    // Who may ask, and what they did: small writes of their own, each with its line of the audit.
+
+    /// Every token, newest first, those that are over included.
+    async fn tokens(&self) -> Result<Vec<Token>>;
+    /// The token with this hash, also one that is over.
+    async fn token(&self, hash: &TokenHash) -> Result<Option<Token>>;
+    async fn token_by_id(&self, id: &str) -> Result<Option<Token>>;
+    async fn add_token(
+        &self,
+        token: &Token,
+        hash: &TokenHash,
+        entry: &AuditEntry,
+    ) -> Result<access::Written>;
+    /// Revokes the token of this name or id, at the entry's time.
+    async fn revoke_token(&self, named: &str, entry: &AuditEntry) -> Result<access::Written>;
+    async fn token_used(&self, id: &str, at: Timestamp) -> Result<()>;
+    /// Adds lines to the audit.
+    async fn note(&self, entries: &[AuditEntry]) -> Result<()>;
+    /// A page of the audit, newest first, with the number of each line; lines before `before`.
+    async fn audit(
+        &self,
+        filter: &AuditFilter,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<(u64, AuditEntry)>>;
 
     // Deliveries.
 

@@ -1,5 +1,6 @@
 //! `headcount run`: the agent.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -12,7 +13,9 @@ use tokio_util::sync::CancellationToken;
 use super::session::Session;
 use super::{Exit, Globals};
 use crate::api::hooks::Hooks;
-use crate::api::{self, Face};
+use crate::api::limits::Limits;
+use crate::api::sessions::{Sessions, Transport};
+use crate::api::{self, Control, Face};
 use crate::clock::{Clock, SystemClock};
 use crate::deliver::{Deliverer, Pace};
 use crate::registry;
@@ -67,6 +70,8 @@ pub async fn run(_args: &RunArgs, globals: &Globals) -> anyhow::Result<Exit> {
     let sources: Vec<_> = sources.into_iter().map(|s| (s, Inbox::default())).collect();
     let hooks = sources.iter().map(|(s, inbox)| (s.source.clone(), inbox.hints.clone()));
     let hooks = Arc::new(Hooks::new(Arc::clone(&engine), hooks));
+    let controls = sources.iter().map(|(scheduled, inbox)| Control::new(scheduled, inbox));
+    let controls = controls.map(|control| (control.source.name.clone(), control)).collect();
     let n_sources = sources.len();
     let face = Face {
         store: Arc::clone(&session.store),
@@ -75,6 +80,10 @@ pub async fn run(_args: &RunArgs, globals: &Globals) -> anyhow::Result<Exit> {
         clock,
         is_ready: Arc::clone(&is_ready),
         hooks,
+        engine: Arc::clone(&engine),
+        sources: Arc::new(controls),
+        sessions: Arc::new(Sessions::new(transport(address))),
+        limits: Arc::new(Limits::new(&session.config.server)),
     };
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -123,6 +132,11 @@ fn scheduled(session: &Session) -> anyhow::Result<Vec<Scheduled>> {
         });
     }
     Ok(sources)
+}
+
+/// Whoever lets others than this machine in has TLS in front, or browsers get no session.
+const fn transport(address: SocketAddr) -> Transport {
+    if address.ip().is_loopback() { Transport::Loopback } else { Transport::Tls }
 }
 
 /// Ends `LAST_CALL` after the order to stop.

@@ -41,17 +41,32 @@ pub trait Observer: Send + Sync {
     fn feed_ended(&self, _source: &str) {}
 }
 
-/// Where one source's hints are put, by its own feed and by messages from outside.
+/// Where one source's hints are put, by its own feed and by messages from outside, and where it is
+/// asked for a scan.
 #[derive(Debug)]
 pub struct Inbox {
     pub hints: Hints,
+    /// Asks for a scan now; a full channel means that one is waiting already.
+    pub activate: mpsc::Sender<Activation>,
     queue: mpsc::Receiver<Hinted>,
+    activations: mpsc::Receiver<Activation>,
+}
+
+/// Why a source is to be scanned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// Its schedule says so: the scan starts somewhere within the jitter.
+    Due,
+    /// Somebody waits for it: it starts as soon as the one before is over.
+    Asked,
 }
 
 impl Default for Inbox {
     fn default() -> Self {
         let (hints, queue) = Hints::queue(hints::QUEUE);
-        Self { hints, queue }
+        // One waiting activation is enough: it reads everything anyway.
+        let (activate, activations) = mpsc::channel(1);
+        Self { hints, activate, queue, activations }
     }
 }
 
@@ -69,11 +84,10 @@ pub async fn run(
     let mut tasks = JoinSet::new();
     let mut all = Vec::with_capacity(sources.len());
     for (scheduled, inbox) in sources {
-        // One waiting activation is enough: it reads everything anyway.
-        let (activate, activations) = mpsc::channel(1);
+        let Inbox { hints, queue, activate, activations } = inbox;
         scheduler.add(ticking(&scheduled, activate.clone())?).await?;
         // The scan at the start; a full channel means that one is waiting already.
-        let _ = activate.try_send(());
+        let _ = activate.try_send(Activation::Asked);
         tasks.spawn(scan_on_activation(
             Arc::clone(&engine),
             scheduled.clone(),
@@ -81,7 +95,6 @@ pub async fn run(
             Arc::clone(&observer),
             cancel.clone(),
         ));
-        let Inbox { hints, queue } = inbox;
         let source = scheduled.source.clone();
         {
             let (engine, observer, cancel) = (engine.clone(), observer.clone(), cancel.clone());
@@ -102,12 +115,15 @@ pub async fn run(
     Ok(())
 }
 
-fn ticking(scheduled: &Scheduled, activate: mpsc::Sender<()>) -> Result<Job, JobSchedulerError> {
+fn ticking(
+    scheduled: &Scheduled,
+    activate: mpsc::Sender<Activation>,
+) -> Result<Job, JobSchedulerError> {
     Job::new_async(scheduled.schedule.as_str(), move |_, _| {
         let activate = activate.clone();
         Box::pin(async move {
             // A full channel means that a scan is waiting already: ticks fall together.
-            let _ = activate.try_send(());
+            let _ = activate.try_send(Activation::Due);
         })
     })
 }
@@ -115,15 +131,16 @@ fn ticking(scheduled: &Scheduled, activate: mpsc::Sender<()>) -> Result<Job, Job
 async fn scan_on_activation(
     engine: Arc<Engine>,
     scheduled: Scheduled,
-    mut activations: mpsc::Receiver<()>,
+    mut activations: mpsc::Receiver<Activation>,
     observer: Arc<dyn Observer>,
     cancel: CancellationToken,
 ) {
-    let mut is_first = true;
-    while let Some(Some(())) = cancel.run_until_cancelled(activations.recv()).await {
-        if !std::mem::take(&mut is_first) {
+    while let Some(Some(why)) = cancel.run_until_cancelled(activations.recv()).await {
+        if why == Activation::Due {
             let wait = scheduled.jitter.mul_f64(fastrand::f64());
-            if cancel.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
+            // Whoever asks meanwhile does not wait for the jitter.
+            let patience = tokio::time::timeout(wait, activations.recv());
+            if cancel.run_until_cancelled(patience).await.is_none() {
                 return;
             }
         }

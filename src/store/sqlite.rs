@@ -9,6 +9,7 @@
 //! [`findings`] and [`outbox`] do what their names say, [`sources`] the rest. Start at
 //! `migrations/sqlite/0001_store.sql`.
 
+mod access;
 mod codec;
 mod edges;
 mod fault;
@@ -38,9 +39,10 @@ use sqlx::{Sqlite, SqliteConnection, Transaction};
 
 use self::fault::{Fallible, Fault, during};
 use self::sources::Numbers;
+use super::access::{AuditEntry, Token, TokenHash, Written};
 use super::{
-    Attempt, Commit, DeadLetter, Delivery, FindingFilter, PastDrift, PastTransition, QueueState,
-    RecordCount, RecordFilter, Result, SourceState, Store, Version,
+    Attempt, AuditFilter, Commit, DeadLetter, Delivery, FindingFilter, PastDrift, PastTransition,
+    QueueState, RecordCount, RecordFilter, Result, SourceState, Store, Version,
 };
 
 /// The store in `<data_dir>/headcount.db`.
@@ -48,8 +50,9 @@ use super::{
 pub struct SqliteStore {
     readers: SqlitePool,
     writer: Option<SqlitePool>,
-    /// Held until the store is dropped; behind the pools, because fields drop in order.
-    _lock: Option<std::fs::File>,
+    /// Held until the store is dropped; behind the pools, because fields drop in order. Without it
+    /// nothing may be committed.
+    lock: Option<std::fs::File>,
 }
 
 impl SqliteStore {
@@ -65,6 +68,15 @@ impl SqliteStore {
         let written = edges::recount(&mut tx).await;
         end(tx, written, action).await?;
         Ok(store)
+    }
+
+    /// Opens a store that is there for small writes (tokens, exceptions), also beside the process
+    /// that writes to it. [`Store::commit`] fails through it: one process decides what was found.
+    ///
+    /// # Errors
+    /// `Unusable` when there is none, it is not ours, or it is of another schema.
+    pub async fn open_beside(data_dir: &Path) -> Result<Self> {
+        Ok(Self::from(open::beside(data_dir).await?))
     }
 
     /// Opens a store that is there for reading, also beside a process that writes to it. Writing
@@ -99,7 +111,7 @@ impl SqliteStore {
 
 impl From<open::Opened> for SqliteStore {
     fn from(opened: open::Opened) -> Self {
-        Self { readers: opened.readers, writer: opened.writer, _lock: opened.lock }
+        Self { readers: opened.readers, writer: opened.writer, lock: opened.lock }
     }
 }
 
@@ -240,6 +252,10 @@ impl Store for SqliteStore {
 
     async fn commit(&self, commit: &Commit) -> Result<()> {
         let action = "commit";
+        if self.lock.is_none() {
+            let reason = "another process may be committing".to_owned();
+            return Err(Fault::Refused(reason).during(action));
+        }
         let mut tx = self.write(action).await?;
         let written = write_commit(&mut tx, commit).await;
         end(tx, written, action).await
@@ -303,6 +319,68 @@ impl Store for SqliteStore {
         let action = "count findings";
         let mut tx = self.read(action).await?;
         findings::count_open(&mut tx).await.map_err(during(action))
+    }
+
+    async fn tokens(&self) -> Result<Vec<Token>> {
+        let action = "list tokens";
+        let mut tx = self.read(action).await?;
+        access::tokens(&mut tx).await.map_err(during(action))
+    }
+
+    async fn token(&self, hash: &TokenHash) -> Result<Option<Token>> {
+        let action = "look up a token";
+        let mut tx = self.read(action).await?;
+        access::token(&mut tx, hash).await.map_err(during(action))
+    }
+
+    async fn token_by_id(&self, id: &str) -> Result<Option<Token>> {
+        let action = "look up a token";
+        let mut tx = self.read(action).await?;
+        access::token_by_id(&mut tx, id).await.map_err(during(action))
+    }
+
+    async fn add_token(
+        &self,
+        token: &Token,
+        hash: &TokenHash,
+        entry: &AuditEntry,
+    ) -> Result<Written> {
+        let action = "keep a token";
+        let mut tx = self.write(action).await?;
+        let written = access::add_token(&mut tx, token, hash, entry).await;
+        end(tx, written, action).await
+    }
+
+    async fn revoke_token(&self, named: &str, entry: &AuditEntry) -> Result<Written> {
+        let action = "revoke a token";
+        let mut tx = self.write(action).await?;
+        let written = access::revoke_token(&mut tx, named, entry).await;
+        end(tx, written, action).await
+    }
+
+    async fn token_used(&self, id: &str, at: Timestamp) -> Result<()> {
+        let action = "note the use of a token";
+        let mut tx = self.write(action).await?;
+        let written = access::token_used(&mut tx, id, at).await;
+        end(tx, written, action).await
+    }
+
+    async fn note(&self, entries: &[AuditEntry]) -> Result<()> {
+        let action = "write the audit";
+        let mut tx = self.write(action).await?;
+        let written = access::note(&mut tx, entries).await;
+        end(tx, written, action).await
+    }
+
+    async fn audit(
+        &self,
+        filter: &AuditFilter,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<(u64, AuditEntry)>> {
+        let action = "read the audit";
+        let mut tx = self.read(action).await?;
+        access::audit(&mut tx, filter, before, limit).await.map_err(during(action))
     }
 
     async fn due_deliveries(

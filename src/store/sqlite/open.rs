@@ -23,9 +23,10 @@ const LOCK: &str = "lock";
 /// As in the first migration.
 const APPLICATION: i64 = 1_212_370_516;
 /// In schema order; a migration that was released is never edited.
-const MIGRATIONS: [(i64, &str, &str); 2] = [
+const MIGRATIONS: [(i64, &str, &str); 3] = [
     (1, "store", include_str!("../migrations/sqlite/0001_store.sql")),
     (2, "graph", include_str!("../migrations/sqlite/0002_graph.sql")),
+    (3, "service", include_str!("../migrations/sqlite/0003_service.sql")),
 ];
 
 /// A writer waits behind another commit of its own process, and a first scan's may be long.
@@ -54,6 +55,14 @@ pub(super) async fn writing(data_dir: &Path) -> Result<Opened> {
     migrate(&writer, &path).await?;
     let readers = pool(options(&path).pragma("query_only", "on"), READERS, &path).await?;
     Ok(Opened { writer: Some(writer), readers, lock: Some(lock) })
+}
+
+/// For small writes beside the process that has the lock: SQLite lets one of them write at a time.
+pub(super) async fn beside(data_dir: &Path) -> Result<Opened> {
+    let readers = reading(data_dir).await?.readers;
+    let path = data_dir.join(FILE);
+    let writer = pool(writing_options(&path), 1, &path).await?;
+    Ok(Opened { writer: Some(writer), readers, lock: None })
 }
 
 pub(super) async fn reading(data_dir: &Path) -> Result<Opened> {

@@ -66,6 +66,12 @@ pub fn permissions(connector: &str, who: Who<'_>) -> Option<serde_json::Value> {
         ("kubernetes", Who::Reader) => Some(headcount_kubernetes::cluster_role(false)),
         #[cfg(feature = "kubernetes")]
         ("kubernetes", Who::SecretMetadata) => Some(headcount_kubernetes::cluster_role(true)),
+        #[cfg(feature = "rest")]
+        (name, Who::Reader) => headcount_rest::catalog::load(name)?.ok()?.permissions(&[]),
+        #[cfg(feature = "rest")]
+        (name, Who::Asking { setting }) => {
+            headcount_rest::catalog::load(name)?.ok()?.permissions(&[setting])
+        }
         _ => None,
     }
 }
@@ -79,6 +85,9 @@ pub enum Who<'a> {
     Agent { role: &'a str },
     /// The reader of a cluster with `secret_metadata: true`.
     SecretMetadata,
+    /// The reader of a described source with this setting `true`, which asks for more than others
+    /// read.
+    Asking { setting: &'a str },
 }
 
 /// A source, ready to be scanned. Calls nothing yet.

@@ -109,6 +109,13 @@ pub fn generated() -> BTreeMap<String, String> {
         let path = format!("docs/reference/connector-rest-{}.md", manifest.connector);
         files.insert(path, connector::page(manifest));
     }
+    for (file, who) in
+        [("", Who::Reader), ("-token-accessors", Who::Asking { setting: "token_accessors" })]
+    {
+        if let Some(policy) = registry::permissions("vault", who) {
+            files.insert(format!("deploy/permissions/vault{file}.json"), format!("{policy:#}\n"));
+        }
+    }
     files
 }
 

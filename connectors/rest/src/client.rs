@@ -365,8 +365,11 @@ fn fits(rule: &ErrorRule, status: u16, answer: Option<&Value>) -> bool {
     }
     let Some(at) = &rule.at else { return true };
     let found = answer.and_then(|answer| item::at(answer, at)).filter(|found| !found.is_null());
+    let contains =
+        |found: &Value| rule.contains.as_ref().is_none_or(|part| found.to_string().contains(part));
     match found {
         None => false,
+        Some(found) if !contains(found) => false,
         Some(Value::Array(items)) if rule.empty_list => items.is_empty(),
         Some(_) if rule.empty_list => false,
         Some(Value::String(text)) => rule.one_of.is_empty() || rule.one_of.contains(text),

@@ -116,6 +116,8 @@ pub enum ConfigError {
     Missing { name: String, about: String, example: String },
     #[error("there is no setting `{name}`; known are: {known}")]
     Strange { name: String, known: String },
+    #[error("setting `{name}` is `true` or `false`")]
+    Switch { name: String },
     #[error("there is no way `{name}` to authenticate; known are: {known}")]
     Auth { name: String, known: String },
     #[error("secret `{name}` is missing: give it by reference under `secrets`")]
@@ -152,6 +154,10 @@ pub(crate) fn values(description: &Description, settings: &Settings) -> Result<V
         let known = description.settings.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
         return Err(ConfigError::Strange { name: name.clone(), known });
     }
+    let is_switch = |name: &String| {
+        let mut named = description.scopes.iter().filter_map(|scope| scope.only_if.as_ref());
+        named.any(|setting| setting == name)
+    };
     let value = |(name, described): (&String, &Setting)| {
         let given = settings.values.get(name).or(described.default.as_ref());
         let given = given.ok_or_else(|| ConfigError::Missing {
@@ -159,6 +165,9 @@ pub(crate) fn values(description: &Description, settings: &Settings) -> Result<V
             about: described.about.clone(),
             example: described.example.clone(),
         })?;
+        if is_switch(name) && !matches!(given.as_str(), "true" | "false") {
+            return Err(ConfigError::Switch { name: name.clone() });
+        }
         Ok((name.clone(), Value::String(given.clone())))
     };
     description.settings.iter().map(value).collect::<Result<_, _>>().map(Value::Object)

@@ -68,10 +68,25 @@ pub struct Description {
     pub operations: BTreeMap<String, Operation>,
     /// What is read, in this order.
     pub scopes: Vec<ScopeOf>,
+    /// How the permissions of the operations are written, and in which form the vendor wants
+    /// them.
+    #[serde(default)]
+    pub permission_form: PermissionForm,
     /// Calls per scan as a formula, its symbols explained.
     pub call_budget: String,
     /// Blind spots in full sentences. There always is one.
     pub cannot_see: Vec<String>,
+}
+
+/// How permissions are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PermissionForm {
+    /// Names of permissions, as the vendor has them.
+    #[default]
+    Names,
+    /// `CAPABILITY, CAPABILITY on PATH`, or `none`: a policy of Vault is made of them.
+    VaultPolicy,
 }
 
 /// A value that the configured source must give.
@@ -159,6 +174,9 @@ pub struct ErrorRule {
     /// The values of that field that are meant; none = any.
     #[serde(default)]
     pub one_of: Vec<String>,
+    /// What the field must contain, written as JSON.
+    #[serde(default)]
+    pub contains: Option<String>,
     /// That the field is an empty list.
     #[serde(default)]
     pub empty_list: bool,
@@ -273,6 +291,10 @@ pub struct ScopeOf {
     /// In kebab case, plural: `api-tokens`. Never changes.
     pub name: String,
     pub about: String,
+    /// A setting whose default is `false`: the scope is read on request, by those who set it to
+    /// `true`, and nothing of it is called for anyone else.
+    #[serde(default)]
+    pub only_if: Option<String>,
     /// Lists, each read for every item of the one before it. The items of the last become records.
     pub steps: Vec<Step>,
     /// Lists read once, to look rows up in. What they add is an enrichment.
@@ -286,6 +308,20 @@ pub struct ScopeOf {
 }
 
 impl ScopeOf {
+    /// Whether it is read with these settings.
+    #[must_use]
+    pub fn is_wanted(&self, settings: &serde_json::Value) -> bool {
+        let set = |name: &String| settings.get(name).and_then(|set| set.as_str()) == Some("true");
+        self.only_if.as_ref().is_none_or(set)
+    }
+
+    /// Every operation that it calls.
+    pub fn operations(&self) -> impl Iterator<Item = &str> {
+        let lookups = self.lookups.iter().map(|lookup| lookup.operation.as_str());
+        let enrich = self.enrich.iter().map(|enrich| enrich.operation.as_str());
+        self.calls().chain(lookups).chain(enrich)
+    }
+
     /// The operations of its steps, in order.
     pub fn calls(&self) -> impl Iterator<Item = &str> {
         self.steps.iter().filter_map(|step| step.operation.as_deref())

@@ -19,6 +19,7 @@ mod list;
 mod manifest;
 mod map;
 mod page;
+mod policy;
 mod probe;
 mod read;
 mod rehearse;
@@ -64,6 +65,13 @@ impl Described {
     #[must_use]
     pub fn description(&self) -> &Description {
         &self.description
+    }
+
+    /// What the reader must be allowed, in the vendor's form; `with` are the settings of scopes
+    /// that are read on request. `None`: there is no such setting.
+    #[must_use]
+    pub fn permissions(&self, with: &[&str]) -> Option<serde_json::Value> {
+        policy::of(&self.description, with)
     }
 
     #[must_use]
@@ -179,7 +187,9 @@ impl Connector for RestConnector {
 
     async fn scopes(&self, cx: &ScanContext) -> Result<Vec<Scope>, ScanError> {
         let place = self.place(cx).await?;
-        Ok(self.manifest.scopes.iter().map(|kind| Scope::new(&place, kind.name)).collect())
+        let wanted = self.client.description.scopes.iter();
+        let wanted = wanted.filter(|scope| scope.is_wanted(&self.client.settings));
+        Ok(wanted.map(|scope| Scope::new(&place, &scope.name)).collect())
     }
 
     async fn observe(
@@ -195,7 +205,9 @@ impl Connector for RestConnector {
         let place = self.place(cx).await?;
         let scopes = &self.client.description.scopes;
         let found = scopes.iter().enumerate().find(|(_, described)| described.name == scope.kind);
-        let described = found.filter(|_| place == scope.place).ok_or_else(not_here)?;
+        let described = found
+            .filter(|(_, found)| place == scope.place && found.is_wanted(&self.client.settings))
+            .ok_or_else(not_here)?;
         let reading = read::Reading::new(&self.client, cx, described, (place, recorder));
         // A list without end must not hold the scan for ever.
         tokio::time::timeout(self.client.tuning.deadline, reading.run())

@@ -62,7 +62,7 @@ fn operations(description: &Description) -> Vec<Operation> {
             name: forever(name),
             permission: forever(&operation.permission),
             need: need(description, name),
-            caller: Caller::Reader,
+            caller: if operation.permission == "none" { Caller::Free } else { Caller::Reader },
             why: forever(operation.why.trim()),
         })
         .collect();

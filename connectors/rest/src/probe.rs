@@ -34,6 +34,9 @@ impl<'a> Probing<'a> {
             self.note(operation, ProbeOutcome::Granted);
         }
         for (index, scope) in self.client.description.scopes.iter().enumerate() {
+            if !scope.is_wanted(&self.client.settings) {
+                continue;
+            }
             let mut variables = Some(settings(self.client));
             for (depth, step) in scope.steps.iter().enumerate() {
                 let Some(above) = variables.take() else {

@@ -105,8 +105,12 @@ pub fn offline(
     transport: Arc<dyn Transport>,
 ) -> Result<RestConnector, ConfigError> {
     let description = described.description();
+    // What is read on request alone is rehearsed, too.
+    let asked: BTreeSet<&String> =
+        description.scopes.iter().filter_map(|scope| scope.only_if.as_ref()).collect();
     let value = |(name, setting): (&String, &crate::describe::Setting)| {
-        (name.clone(), setting.default.clone().unwrap_or_else(|| setting.example.clone()))
+        let given = setting.default.clone().unwrap_or_else(|| setting.example.clone());
+        (name.clone(), if asked.contains(name) { "true".to_owned() } else { given })
     };
     let values = description.settings.iter().map(value).collect();
     let settings = Settings { values, ..Settings::default() };

@@ -1,9 +1,7 @@
 //! A moto server of one's own, and boto3 to change what is in it.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::Write as _;
 use std::process::{Child, Stdio};
-use std::sync::mpsc;
-use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -12,8 +10,6 @@ use super::testbed::{self, Python};
 
 /// moto's account, when nothing says otherwise.
 pub const ACCOUNT: &str = "123456789012";
-
-const START_WITHIN: Duration = Duration::from_secs(60);
 
 /// An access key, or the credentials of a session.
 #[derive(Clone, Debug, Deserialize, serde::Serialize)]
@@ -51,7 +47,7 @@ pub struct Moto {
 
 impl Moto {
     pub fn start() -> Self {
-        let python = testbed::python();
+        let python = testbed::MOTO.python();
         let mut server = python
             .script("serve.py")
             // Without it, AWS's managed policies cannot be attached.
@@ -61,31 +57,8 @@ impl Moto {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let (tell, told) = mpsc::channel();
-        let stderr = BufReader::new(server.stderr.take().unwrap());
-        // Reads on after the address, because a full pipe would stop the server.
-        std::thread::spawn(move || {
-            for line in stderr.lines().map_while(Result::ok) {
-                let _ = tell.send(line);
-            }
-        });
-        let mut said = String::new();
-        let url = loop {
-            match told.recv_timeout(START_WITHIN) {
-                Ok(line) => {
-                    if let Some((_, url)) = line.split_once("Running on ") {
-                        break url.trim().to_owned();
-                    }
-                    said.push_str(&line);
-                    said.push('\n');
-                }
-                Err(_) => {
-                    let _ = server.kill();
-                    let _ = server.wait();
-                    panic!("moto did not start. It said:\n{said}");
-                }
-            }
-        };
+        let said = server.stderr.take().unwrap();
+        let url = testbed::address(&mut server, said, ("moto", "Running on "));
         Self { python, server, url }
     }
 

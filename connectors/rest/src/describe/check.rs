@@ -6,9 +6,11 @@ use headcount_sdk::model::{Class, NatureKind};
 
 use super::load::LoadError;
 use super::{
-    Answer, Description, LinkOf, Operation, Paging, RecordOf, ScopeOf, TargetOf, UsageCase,
+    Answer, Description, LinkOf, Operation, Paging, PermissionForm, RecordOf, ScopeOf, TargetOf,
+    UsageCase,
 };
 use crate::expr::{Expr, Template};
+use crate::policy;
 use crate::shape::{bare, steps};
 
 mod depends;
@@ -81,6 +83,10 @@ fn check_operation(description: &Description, name: &str, operation: &Operation)
     if !operation.path.source().starts_with('/') || operation.path.source().contains('?') {
         return fail(&at, "the path is not one", "begin with `/`; queries have a key of their own");
     }
+    if description.permission_form == PermissionForm::VaultPolicy {
+        policy::rule(&operation.permission)
+            .map_err(|remedy| LoadError::at(&at, "the permission makes no policy", &remedy))?;
+    }
     if (operation.answer == Answer::Rows) == operation.columns.is_empty() {
         return fail(&at, "rows have columns, and nothing else has", "give both or neither");
     }
@@ -111,6 +117,13 @@ fn check_operation(description: &Description, name: &str, operation: &Operation)
 fn check_scope(description: &Description, scope: &ScopeOf) -> Checked {
     let at = format!("scopes.{}", scope.name);
     kebab(&at, &scope.name)?;
+    if let Some(name) = &scope.only_if {
+        let setting = description.settings.get(name);
+        if setting.and_then(|setting| setting.default.as_deref()) != Some("false") {
+            let problem = format!("{name} is no setting that is false unless somebody asks");
+            return fail(&at, &problem, "add the setting with `default: \"false\"`");
+        }
+    }
     if scope.steps.is_empty() || scope.records.is_empty() {
         return fail(&at, "nothing is read or recorded", "it needs steps and records");
     }
@@ -283,11 +296,7 @@ fn all_used(description: &Description) -> Checked {
     let used: BTreeSet<&str> = description
         .scopes
         .iter()
-        .flat_map(|scope| {
-            let steps = scope.calls();
-            let lookups = scope.lookups.iter().map(|lookup| lookup.operation.as_str());
-            steps.chain(lookups).chain(scope.enrich.iter().map(|e| e.operation.as_str()))
-        })
+        .flat_map(ScopeOf::operations)
         .chain(description.place.operation.as_deref())
         .collect();
     let unused = description.operations.keys().find(|name| !used.contains(name.as_str()));

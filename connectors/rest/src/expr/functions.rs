@@ -1,8 +1,10 @@
 //! Functions that descriptions have beside those of CEL. Times are texts in RFC 3339, because
 //! that is what answers hold and what records keep.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
+use aws_lc_rs::hmac;
 use cel::{Context, ExecutionError, Value};
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 
@@ -10,8 +12,9 @@ type Text = Arc<String>;
 type Outcome<T> = Result<T, ExecutionError>;
 
 /// What a description can call, as its reference says it.
-pub const FUNCTIONS: [(&str, &str); 7] = [
+pub const FUNCTIONS: [(&str, &str); 8] = [
     ("after(a, b)", "whether the time `a` is later than the time `b`"),
+    ("digest(key, text)", "a short HMAC of a text: an id made of what must not be kept"),
     ("epoch(seconds)", "the time so many seconds after 1970"),
     ("epoch_ms(milliseconds)", "the time so many milliseconds after 1970"),
     ("indices(list)", "0, 1, 2 … for each item of a list"),
@@ -24,6 +27,7 @@ pub const FUNCTIONS: [(&str, &str); 7] = [
 pub fn add(context: &mut Context<'_, '_>) {
     let added = [
         context.add_function("after", after),
+        context.add_function("digest", digest),
         context.add_function("epoch", epoch),
         context.add_function("epoch_ms", epoch_ms),
         context.add_function("indices", indices),
@@ -51,6 +55,18 @@ fn duration(function: &str, text: &str) -> Outcome<SignedDuration> {
 
 fn after(a: Text, b: Text) -> Outcome<bool> {
     Ok(time("after", &a)? > time("after", &b)?)
+}
+
+/// The first half of HMAC-SHA-256, in hexadecimal digits: `openssl dgst -sha256 -hmac KEY` gives the
+/// same. It hides what nobody can guess; of what can be guessed, it hides nothing.
+fn digest(key: Text, text: Text) -> Text {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes());
+    let mut digits = String::new();
+    for byte in hmac::sign(&key, text.as_bytes()).as_ref().iter().take(16) {
+        // Writing to a String cannot fail.
+        let _ = write!(digits, "{byte:02x}");
+    }
+    Arc::new(digits)
 }
 
 fn epoch(seconds: i64) -> Outcome<Text> {

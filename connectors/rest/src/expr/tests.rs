@@ -36,6 +36,11 @@ async fn expressions_read_answers_and_reckon_with_times() {
         ("after('2026-01-02T00:00:00Z', '2026-01-01T23:00:00-02:00')", json!(false)),
         ("near('2026-01-01T00:00:00Z', '2026-01-01T00:00:59Z', 'PT1M')", json!(true)),
         ("indices(token.scopes)", json!([0, 1])),
+        // printf '%s' 'what do ya want for nothing?' | openssl dgst -sha256 -hmac Jefe (RFC 4231)
+        (
+            "digest('Jefe', 'what do ya want for nothing?')",
+            json!("5bdcc146bf60754e6a042426089575c7"),
+        ),
         ("'x' + string(token.n)", json!("x3")),
         ("token.window.matches('^P[0-9]+D$')", json!(true)),
     ] {

@@ -60,6 +60,11 @@ fn what_is_wrong_is_said_with_place_and_remedy() {
     check("parent: {kind: app,", "parent: {kind: application,", &["no kind application", "app"]);
     check("name: bench", "name: Bench", &["kebab"]);
     check(
+        "  - name: cursor-keys",
+        "  - only_if: all\n    name: cursor-keys",
+        &["all is no setting"],
+    );
+    check(
         "place: {operation: getOrg, id: \"${answer.id}\"}",
         "place: {id: x}",
         &["operations.getOrg", "nothing calls it"],
@@ -92,6 +97,12 @@ fn settings_are_checked_before_any_call() {
         let outcome = connect(settings, "anthropic");
         assert!(matches!(outcome, Err(ConfigError::Address { .. })), "{base_url}: {outcome:?}");
     }
+    // What is asked for on request is asked for in one word.
+    let vault = |asked| {
+        connect(with(&[("address", "https://v.example.com"), ("token_accessors", asked)]), "vault")
+    };
+    assert_eq!((vault("true"), vault("false")), (Ok(()), Ok(())));
+    assert!(matches!(vault("yes"), Err(ConfigError::Switch { .. })));
     let settings = Settings { auth: Some("magic".to_owned()), ..Settings::default() };
     assert!(matches!(connect(settings, "anthropic"), Err(ConfigError::Auth { .. })));
 }

@@ -1,5 +1,5 @@
 //! The agent's HTTP face: whether it lives, whether it is ready, its metrics, the API, and the
-//! addresses to which sources send their events ([`hooks`]).
+//! addresses to which sources send their events ([`hooks`]) and jobs what they saw ([`observations`]).
 //!
 //! Open to everybody are health, readiness, metrics and the API's own description; messages of
 //! sources prove themselves; everything else goes through [`auth`]. Start at [`routes`].
@@ -27,6 +27,8 @@ use crate::telemetry::{Metrics, Reading};
 pub mod auth;
 pub mod hooks;
 pub mod limits;
+#[cfg(feature = "open")]
+pub mod observations;
 pub mod problem;
 mod server;
 pub mod sessions;
@@ -52,6 +54,8 @@ pub struct Face {
     pub sources: Arc<BTreeMap<String, Control>>,
     pub sessions: Arc<Sessions>,
     pub limits: Arc<Limits>,
+    #[cfg(feature = "open")]
+    pub observations: Arc<observations::Doors>,
 }
 
 /// A configured source, as far as the face can do something with it.
@@ -91,7 +95,11 @@ fn routes(face: Face) -> Router {
         .layer(DefaultBodyLimit::max(face.limits.body_bytes))
         .merge(hooks::routes())
         .layer(middleware::from_fn_with_state(face.clone(), limited));
-    Router::new()
+    let routes = Router::new();
+    // Not bound by the time and size of requests: it streams, and has bounds of its own.
+    #[cfg(feature = "open")]
+    let routes = routes.merge(observations::routes());
+    routes
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))

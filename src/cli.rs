@@ -34,7 +34,7 @@ pub mod run;
 pub mod scan;
 pub mod session;
 pub mod sinks;
-#[cfg(feature = "rest")]
+#[cfg(any(feature = "open", feature = "rest"))]
 pub mod sources;
 pub mod style;
 pub mod time;
@@ -142,8 +142,8 @@ pub enum Command {
     Diff(diff::DiffArgs),
     /// Where findings go: queues, a test event, dead letters, replay
     Sinks(sinks::SinksArgs),
-    /// SaaS APIs read from a description: the catalogue, and how to write one
-    #[cfg(feature = "rest")]
+    /// Sources without code: descriptions of SaaS APIs, and the lines of programs and pushes
+    #[cfg(any(feature = "open", feature = "rest"))]
     Sources(sources::SourcesArgs),
     /// Generate the reference pages, the schema and the permission files
     Docs(docs::DocsArgs),
@@ -226,7 +226,7 @@ async fn dispatch(cli: Cli, style: &Style, out: &mut (dyn Write + Send)) -> anyh
         Command::Explain(args) => explain::run(&args, style, out),
         Command::Diff(args) => diff::run(&args, globals, style, out).await,
         Command::Sinks(args) => sinks::run(&args, globals, style, out).await,
-        #[cfg(feature = "rest")]
+        #[cfg(any(feature = "open", feature = "rest"))]
         Command::Sources(args) => sources::run(&args, *style, out).await,
         Command::Docs(args) => docs::run(&args, out),
         Command::Completions(args) => completions::run(&args, out),

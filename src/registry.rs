@@ -31,10 +31,14 @@ pub fn manifests() -> Vec<&'static Manifest> {
     vec![
         #[cfg(feature = "aws")]
         &headcount_aws::MANIFEST,
+        #[cfg(feature = "open")]
+        &headcount_open::exec::MANIFEST,
         #[cfg(feature = "github")]
         &headcount_github::MANIFEST,
         #[cfg(feature = "kubernetes")]
         &headcount_kubernetes::MANIFEST,
+        #[cfg(feature = "open")]
+        &headcount_open::push::MANIFEST,
     ]
 }
 
@@ -98,6 +102,11 @@ pub fn source(config: &SourceConfig) -> anyhow::Result<Source> {
             headcount_aws::AwsConnector::new(aws.clone())
                 .with_context(|| format!("source {}", config.name))?,
         ),
+        #[cfg(feature = "open")]
+        ConnectorConfig::Exec(exec) => Arc::new(
+            headcount_open::ExecConnector::new(exec.clone())
+                .with_context(|| format!("source {}", config.name))?,
+        ),
         #[cfg(feature = "github")]
         ConnectorConfig::Github(github) => Arc::new(
             headcount_github::GithubConnector::new(github.clone())
@@ -108,12 +117,30 @@ pub fn source(config: &SourceConfig) -> anyhow::Result<Source> {
             headcount_kubernetes::KubernetesConnector::new(kubernetes.clone())
                 .with_context(|| format!("source {}", config.name))?,
         ),
+        #[cfg(feature = "open")]
+        ConnectorConfig::Push(push) => Arc::new(
+            headcount_open::PushConnector::new(push)
+                .with_context(|| format!("source {}", config.name))?,
+        ),
         #[cfg(feature = "rest")]
         ConnectorConfig::Rest(rest) => {
             Arc::new(rest.connect().with_context(|| format!("source {}", config.name))?)
         }
     };
     Ok(Source { name: config.name.to_string(), connector })
+}
+
+/// The ways in for those who push, by the name of their source.
+#[cfg(feature = "open")]
+#[must_use]
+pub fn doors(config: &Config) -> Vec<(String, headcount_open::push::Door)> {
+    let doors = config.sources.iter().filter_map(|source| match &source.connector {
+        ConnectorConfig::Push(push) => {
+            Some((source.name.to_string(), headcount_open::push::Door::new(push.tokens.clone())))
+        }
+        _ => None,
+    });
+    doors.collect()
 }
 
 /// Every configured sink; reads their secrets.

@@ -1,5 +1,7 @@
 //! `headcount run`: the agent.
 
+#[cfg(feature = "open")]
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +16,8 @@ use super::session::Session;
 use super::{Exit, Globals};
 use crate::api::hooks::Hooks;
 use crate::api::limits::Limits;
+#[cfg(feature = "open")]
+use crate::api::observations::Doors;
 use crate::api::sessions::{Sessions, Transport};
 use crate::api::{self, Control, Face};
 use crate::clock::{Clock, SystemClock};
@@ -72,6 +76,8 @@ pub async fn run(_args: &RunArgs, globals: &Globals) -> anyhow::Result<Exit> {
     let hooks = Arc::new(Hooks::new(Arc::clone(&engine), hooks));
     let controls = sources.iter().map(|(scheduled, inbox)| Control::new(scheduled, inbox));
     let controls = controls.map(|control| (control.source.name.clone(), control)).collect();
+    #[cfg(feature = "open")]
+    let observations = Arc::new(doors(&session, &engine, &sources));
     let n_sources = sources.len();
     let face = Face {
         store: Arc::clone(&session.store),
@@ -84,6 +90,8 @@ pub async fn run(_args: &RunArgs, globals: &Globals) -> anyhow::Result<Exit> {
         sources: Arc::new(controls),
         sessions: Arc::new(Sessions::new(transport(address))),
         limits: Arc::new(Limits::new(&session.config.server)),
+        #[cfg(feature = "open")]
+        observations,
     };
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -137,6 +145,18 @@ fn scheduled(session: &Session) -> anyhow::Result<Vec<Scheduled>> {
 /// Whoever lets others than this machine in has TLS in front, or browsers get no session.
 const fn transport(address: SocketAddr) -> Transport {
     if address.ip().is_loopback() { Transport::Loopback } else { Transport::Tls }
+}
+
+/// The ways in for those who push.
+#[cfg(feature = "open")]
+fn doors(session: &Session, engine: &Arc<Engine>, sources: &[(Scheduled, Inbox)]) -> Doors {
+    let mut doors: BTreeMap<_, _> = registry::doors(&session.config).into_iter().collect();
+    let sources = sources.iter().map(|(scheduled, _)| scheduled.source.clone());
+    let ways = sources.filter_map(|source| {
+        let door = doors.remove(&source.name)?;
+        Some((source, door))
+    });
+    Doors::new(Arc::clone(engine), ways)
 }
 
 /// Ends `LAST_CALL` after the order to stop.

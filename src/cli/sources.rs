@@ -1,24 +1,28 @@
-//! `headcount sources`: SaaS APIs that are read from a description, and how to write one.
+//! `headcount sources`: sources that need no code here. SaaS APIs that are read from a description,
+//! and how to write one ([`described`]); the lines that programs and pushes speak ([`validate`]).
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use headcount_rest::{Described, catalog, describe, rehearse};
-use jiff::Timestamp;
 
+use super::Exit;
 use super::lines::write_json;
-use super::style::{Style, safe};
-use super::{Exit, UsageError};
-use crate::clock::{Clock as _, SystemClock};
+use super::style::Style;
+
+#[cfg(feature = "rest")]
+mod described;
+#[cfg(feature = "open")]
+mod validate;
 
 const EXAMPLES: &str = "\
 Examples:
   headcount sources list                            the catalogue
   headcount sources new acme                        acme.yaml and acme/, to start from
   headcount sources test acme.yaml --fixture acme   read the made-up answers in acme/
-  headcount sources schema > description.json       for an editor";
+  headcount sources schema > description.json       for an editor
+  acme-keys | headcount sources validate            check what a program writes
+  headcount sources schema --observations           what a program or a push may say";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -30,13 +34,16 @@ pub struct SourcesArgs {
 #[derive(Debug, Subcommand)]
 enum SourcesCommand {
     /// List the descriptions that come along
+    #[cfg(feature = "rest")]
     List,
     /// Write a description to start from, and answers that it reads
+    #[cfg(feature = "rest")]
     New {
         /// What the API is called: lower case, digits and dashes
         name: String,
     },
     /// Read made-up answers by a description, and show records and coverage; calls nothing
+    #[cfg(feature = "rest")]
     Test {
         /// The file of a description
         #[arg(value_name = "FILE")]
@@ -48,8 +55,20 @@ enum SourcesCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Print the JSON Schema of descriptions
-    Schema,
+    /// Check lines of observations, of a program or a push, and say what is wrong with them
+    #[cfg(feature = "open")]
+    Validate {
+        /// A file with the lines; left out or `-`, standard input
+        #[arg(value_name = "FILE")]
+        lines: Option<PathBuf>,
+    },
+    /// Print the JSON Schema of descriptions, or of lines of observations
+    Schema {
+        /// Of the lines that programs and pushes speak
+        #[cfg(feature = "open")]
+        #[arg(long)]
+        observations: bool,
+    },
 }
 
 pub async fn run(
@@ -58,94 +77,27 @@ pub async fn run(
     out: &mut (dyn Write + Send),
 ) -> anyhow::Result<Exit> {
     match &args.command {
-        SourcesCommand::List => list(style, out),
-        SourcesCommand::New { name } => new(name, out),
+        #[cfg(feature = "rest")]
+        SourcesCommand::List => described::list(style, out),
+        #[cfg(feature = "rest")]
+        SourcesCommand::New { name } => described::new(name, out),
+        #[cfg(feature = "rest")]
         SourcesCommand::Test { description, fixture, json } => {
-            test(description, fixture, *json, style, out).await
+            described::test(description, fixture, *json, style, out).await
         }
-        SourcesCommand::Schema => {
-            write_json(out, &describe::schema())?;
+        #[cfg(feature = "open")]
+        SourcesCommand::Validate { lines } => validate::run(lines.as_deref(), style, out),
+        #[cfg(feature = "open")]
+        SourcesCommand::Schema { observations: true } => {
+            write_json(out, &headcount_open::line::schema())?;
+            Ok(Exit::Ok)
+        }
+        SourcesCommand::Schema { .. } => {
+            #[cfg(feature = "rest")]
+            write_json(out, &headcount_rest::describe::schema())?;
+            #[cfg(not(feature = "rest"))]
+            write_json(out, &headcount_open::line::schema())?;
             Ok(Exit::Ok)
         }
     }
-}
-
-fn list(style: Style, out: &mut (dyn Write + Send)) -> anyhow::Result<Exit> {
-    let mut table = style.table(&["DESCRIPTION", "READS"]);
-    for name in catalog::names() {
-        let Some(described) = catalog::load(name) else { continue };
-        let described = described.with_context(|| format!("the catalogue's {name}"))?;
-        table.add_row(vec![name, described.manifest().about]);
-    }
-    write!(out, "{}", super::style::lines(table, 0))?;
-    Ok(Exit::Ok)
-}
-
-fn new(name: &str, out: &mut (dyn Write + Send)) -> anyhow::Result<Exit> {
-    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if name.is_empty() || !name.chars().all(is_plain) {
-        return Err(UsageError(format!(
-            "`{name}` is no name for a description: use lower case letters, digits and dashes"
-        ))
-        .into());
-    }
-    let (description, answer) = catalog::scaffold(name);
-    let file = PathBuf::from(format!("{name}.yaml"));
-    let folder = PathBuf::from(name);
-    for path in [&file, &folder] {
-        if path.exists() {
-            return Err(UsageError(format!("{} is there already", path.display())).into());
-        }
-    }
-    std::fs::create_dir(&folder).with_context(|| folder.display().to_string())?;
-    std::fs::write(&file, description).with_context(|| file.display().to_string())?;
-    let answers = folder.join("items.json");
-    std::fs::write(&answers, answer).with_context(|| answers.display().to_string())?;
-    writeln!(out, "wrote {} and {}", file.display(), answers.display())?;
-    writeln!(out, "next: headcount sources test {} --fixture {name}", file.display())?;
-    Ok(Exit::Ok)
-}
-
-async fn test(
-    description: &Path,
-    fixture: &Path,
-    json: bool,
-    style: Style,
-    out: &mut (dyn Write + Send),
-) -> anyhow::Result<Exit> {
-    let text =
-        std::fs::read_to_string(description).with_context(|| description.display().to_string())?;
-    let described = Described::load(&text)
-        .map_err(|error| UsageError(format!("{}: {error}", description.display())))?;
-    let now: Timestamp = SystemClock.now();
-    let rehearsal = rehearse(&described, fixture, now).await?;
-    if json {
-        write_json(out, &rehearsal)?;
-    } else {
-        for scope in &rehearsal.scopes {
-            let coverage = match &scope.error {
-                None => style.green("complete"),
-                Some(error) => style.red(format!("not read to its end: {error}")),
-            };
-            writeln!(out, "{}  {coverage}", style.bold(safe(&scope.scope)))?;
-            for (field, error) in &scope.degraded {
-                writeln!(out, "  without {field}: {error}")?;
-            }
-            for record in &scope.records {
-                writeln!(
-                    out,
-                    "  {:<10} {:<24} {}  {}",
-                    record.class.as_str(),
-                    record.kind,
-                    safe(&record.name),
-                    style.dim(record.usage.state())
-                )?;
-            }
-        }
-        for file in &rehearsal.unasked {
-            writeln!(out, "{}", style.yellow(format!("nothing asked for {file}")))?;
-        }
-    }
-    let is_complete = rehearsal.scopes.iter().all(|scope| scope.complete);
-    Ok(if is_complete { Exit::Ok } else { Exit::Incomplete })
 }

@@ -36,7 +36,7 @@ const FIRST: [&str; 14] = [
 ];
 
 /// Values for keys that must be given, and for those whose default is to be absent.
-const SAMPLES: [(&str, &str); 20] = [
+const SAMPLES: [(&str, &str); 23] = [
     ("enabled", "false"),
     ("source", "aws"),
     ("allow_cidrs", "[\"127.0.0.0/8\"]"),
@@ -56,6 +56,9 @@ const SAMPLES: [(&str, &str); 20] = [
     ("app_id", "123456"),
     ("private_key", "\"file:/etc/headcount/github-app.pem\""),
     ("token", "\"env:GITHUB_TOKEN\""),
+    ("command", "[/opt/headcount/acme-keys.py]"),
+    ("working_dir", "/var/lib/headcount"),
+    ("tokens", "[\"env:HEADCOUNT_PUSH_TOKEN\"]"),
     ("webhook_secret", "\"env:GITHUB_WEBHOOK_SECRET\""),
 ];
 

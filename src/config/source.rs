@@ -27,12 +27,18 @@ pub enum ConnectorConfig {
     /// An AWS account, several, or an organisation.
     #[cfg(feature = "aws")]
     Aws(headcount_aws::Config),
+    /// A program that the agent starts, and that writes what it sees.
+    #[cfg(feature = "open")]
+    Exec(headcount_open::exec::Config),
     /// Organisations of one GitHub.
     #[cfg(feature = "github")]
     Github(headcount_github::Config),
     /// A Kubernetes cluster.
     #[cfg(feature = "kubernetes")]
     Kubernetes(headcount_kubernetes::Config),
+    /// A job outside that posts what it sees to `/v1/observations/<name>`.
+    #[cfg(feature = "open")]
+    Push(headcount_open::push::Config),
     /// A SaaS API, read from a description: one of the catalogue, or a file.
     #[cfg(feature = "rest")]
     Rest(headcount_rest::Config),
@@ -45,10 +51,14 @@ impl ConnectorConfig {
         match self {
             #[cfg(feature = "aws")]
             Self::Aws(config) => config.validate().err().map(|error| error.to_string()),
+            #[cfg(feature = "open")]
+            Self::Exec(config) => config.validate().err().map(|error| error.to_string()),
             #[cfg(feature = "github")]
             Self::Github(config) => config.validate().err().map(|error| error.to_string()),
             #[cfg(feature = "kubernetes")]
             Self::Kubernetes(config) => config.validate().err().map(|error| error.to_string()),
+            #[cfg(feature = "open")]
+            Self::Push(config) => config.validate().err().map(|error| error.to_string()),
             #[cfg(feature = "rest")]
             Self::Rest(config) => config.describe().err().map(|error| error.to_string()),
         }

@@ -34,6 +34,7 @@ use crate::store::{SourceState, Store};
 mod cache;
 mod commit;
 pub(super) mod pile;
+mod pushed;
 mod younger;
 
 /// Records judged again per commit when only time has passed.
@@ -246,7 +247,11 @@ impl Engine {
         report: &ScanReport,
     ) -> Result<(), EngineError> {
         let now = report.finished_at;
-        let is_complete = report.is_complete();
+        let coverage = self.store.scope_states(Some(&run.source.name)).await?;
+        // By all that is known of the source: a push may have brought one scope of many.
+        let is_complete =
+            report.is_complete() && !coverage.iter().any(|scope| scope.coverage.is_short());
+        self.heed_other_scans(&mut state).await?;
         state.last_scan_finished_at = Some(now);
         state.last_scan_complete = Some(is_complete);
         if is_complete {
@@ -256,7 +261,6 @@ impl Engine {
         if report.unreachable.is_none() {
             state.baselined_at = state.baselined_at.or(Some(now));
         }
-        let coverage = self.store.scope_states(Some(&run.source.name)).await?;
         let told_at = state.last_summary_at;
         // Read from what is stored, so that a baseline that a crash cut short is told of as well.
         let has_news =
@@ -309,9 +313,7 @@ impl Engine {
         let mut places: Vec<(String, Vec<Scope>)> = Vec::new();
         for scope in scopes {
             if let Some(owner) = taken.get(&scope.place) {
-                let reason = format!("source {owner} reads {} already", scope.place);
-                let operation = "scopes".to_owned();
-                let error = ScanError::Unavailable { operation, reason };
+                let error = pushed::taken_by(owner, &scope.place);
                 self.fail(run, scope, &error, report).await?;
                 continue;
             }

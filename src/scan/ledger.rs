@@ -178,7 +178,8 @@ impl Ledger {
         let is_swept = prior.is_swept || ending.is_sweep();
         let is_baseline = place.is_baseline || (prior.baselined_at.is_none() && !is_swept);
         let mut draft = Draft::new(place, is_baseline && !self.settings.emit_baseline);
-        draft.looked_before = prior.last_complete_at;
+        // An answer that was older than its scan was a look at that earlier time.
+        draft.looked_before = prior.as_of.or(prior.last_complete_at);
         draft
     }
 

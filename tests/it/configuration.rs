@@ -263,7 +263,9 @@ fn files() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
     let mut files = vec![root.join("headcount.yaml"), root.join("headcount.reference.yaml")];
     let examples = std::fs::read_dir(root.join("examples")).unwrap();
-    files.extend(examples.map(|entry| entry.unwrap().path()));
+    // The programs that examples start stand in a folder beside them.
+    let paths = examples.map(|entry| entry.unwrap().path());
+    files.extend(paths.filter(|path| path.is_file()));
     files
 }
 

@@ -9,6 +9,7 @@ mod generated;
 mod hooks;
 mod kill;
 mod moto;
+mod open;
 mod openbao;
 mod prism;
 mod running;

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 
@@ -74,7 +75,9 @@ pub trait Connector: Send + Sync {
 }
 
 /// A place and a kind of record that can be read to its end, or not.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 pub struct Scope {
     /// Where, in the form that record ids begin with: `aws:123456789012`.
     pub place: String,
@@ -195,7 +198,7 @@ pub enum Refused {
 
 /// Why a scope was not read to its end. There is one answer per variant, so choose it by what
 /// should happen next. No text here may carry a response body, a query string or a header.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "cause", rename_all = "snake_case")]
 pub enum ScanError {
     /// Somebody must grant the permission.
@@ -302,7 +305,7 @@ impl Complete {
 }
 
 /// An enrichment that could not be read; the scope is complete without it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Degradation {
     /// The field that is unread, as in [`Observation::unread`].
     pub field: String,

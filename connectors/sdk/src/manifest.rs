@@ -12,6 +12,7 @@ pub struct Manifest {
     pub connector: &'static str,
     pub title: &'static str,
     pub about: &'static str,
+    /// Empty, together with `scopes`, where whoever is read decides what there is.
     pub kinds: &'static [Kind],
     pub scopes: &'static [ScopeKind],
     pub operations: &'static [Operation],
@@ -72,6 +73,12 @@ pub enum Caller {
 }
 
 impl Manifest {
+    /// Whether kinds and scopes are those that its program or sender names.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        self.kinds.is_empty() && self.scopes.is_empty()
+    }
+
     #[must_use]
     pub fn operation(&self, name: &str) -> Option<&'static Operation> {
         self.operations.iter().find(|o| o.name == name)

@@ -10,15 +10,14 @@ pub fn page(manifest: &Manifest) -> String {
     let mut page = format!("# {}\n\n{}\n", manifest.title, manifest.about);
     // Writing to a String cannot fail.
     let _ = writeln!(page, "\nIn the configuration: `connector: {}`.", manifest.connector);
-    page.push_str("\n## What is counted\n\n| kind | class | what it is |\n|--|--|--|\n");
-    for kind in manifest.kinds {
-        let _ = writeln!(page, "| `{}` | {} | {} |", kind.name, kind.class.as_str(), kind.about);
-    }
-    page.push_str("\n## Scopes\n\nEach is read to its end or counts as not read.\n\n");
-    page.push_str("| scope | what it holds | kinds |\n|--|--|--|\n");
-    for scope in manifest.scopes {
-        let kinds: Vec<String> = scope.kinds.iter().map(|k| format!("`{k}`")).collect();
-        let _ = writeln!(page, "| `{}` | {} | {} |", scope.name, scope.about, kinds.join(", "));
+    if manifest.is_open() {
+        page.push_str(
+            "\n## What is counted\n\nThe scopes and kinds of records that its lines name. ",
+        );
+        page.push_str("They are checked against the schema that `headcount sources schema ");
+        page.push_str("--observations` prints.\n");
+    } else {
+        counted(manifest, &mut page);
     }
     page.push_str("\n## Permissions\n\n| operation | permission | who | why | without it |\n");
     page.push_str("|--|--|--|--|--|\n");
@@ -39,6 +38,20 @@ pub fn page(manifest: &Manifest) -> String {
         let _ = writeln!(page, "- {blind}");
     }
     page
+}
+
+/// What the connector itself says that there is.
+fn counted(manifest: &Manifest, page: &mut String) {
+    page.push_str("\n## What is counted\n\n| kind | class | what it is |\n|--|--|--|\n");
+    for kind in manifest.kinds {
+        let _ = writeln!(page, "| `{}` | {} | {} |", kind.name, kind.class.as_str(), kind.about);
+    }
+    page.push_str("\n## Scopes\n\nEach is read to its end or counts as not read.\n\n");
+    page.push_str("| scope | what it holds | kinds |\n|--|--|--|\n");
+    for scope in manifest.scopes {
+        let kinds: Vec<String> = scope.kinds.iter().map(|k| format!("`{k}`")).collect();
+        let _ = writeln!(page, "| `{}` | {} | {} |", scope.name, scope.about, kinds.join(", "));
+    }
 }
 
 fn permission(name: &str, caller: Caller) -> String {

@@ -27,9 +27,6 @@ pub const VERSION: u32 = 1;
 /// What an observation must say; everything else has an honest default.
 pub(crate) const REQUIRED: [&str; 4] = ["id", "class", "kind", "name"];
 
-/// Fields that the model leaves out when they say nothing.
-const OMITTED: [(&str, &str); 2] = [("standing", "\"not_known\""), ("confidence", "100")];
-
 /// One line.
 #[derive(Debug)]
 pub enum Line {
@@ -230,8 +227,12 @@ fn says_nothing(name: &str, value: &Value) -> bool {
         Value::Object(fields) => fields.is_empty(),
         _ => false,
     };
-    is_empty && known.contains(&name)
-        || OMITTED.iter().any(|(known, said)| name == *known && value.to_string() == *said)
+    let is_usual = match name {
+        "standing" => value.as_str() == Some("not_known"),
+        "confidence" => value.as_u64() == Some(100),
+        _ => false,
+    };
+    is_usual || (is_empty && known.contains(&name))
 }
 
 /// A message of serde without the values that it repeats: `unknown variant` and `invalid type`

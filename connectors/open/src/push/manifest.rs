@@ -31,7 +31,7 @@ pub static MANIFEST: Manifest = Manifest {
     call_budget: "None: the agent waits. A scan reads what was pushed last.",
     cannot_see: &[
         "Whether what is pushed is true: who has a token says what there is in the scopes it names.",
-        "Anything after the last push. Its findings say as of when it was pushed, and after \
+        "Anything after the last push. Evidence says as of when it was pushed, and after \
          `expect_every_secs` its scopes count as unread.",
         "Whether a removal beyond the brake is real, before a second push agrees.",
         "That a place is gone for good: its scopes stay, unread, until the source is taken out.",

@@ -5,15 +5,16 @@
 //! Nothing here tells a stranger anything, not even which sources there are.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::{ConnectInfo, Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use futures::StreamExt as _;
 use headcount_core::inventory::Coverage;
 use headcount_open::push::{CONFIRM, Door, Earlier};
@@ -24,6 +25,7 @@ use serde_json::{Value, json};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::Face;
+use super::problem::Problem;
 use crate::scan::agent::Observer as _;
 use crate::scan::{Engine, ScanReport, ScopeReport, Source};
 
@@ -60,9 +62,9 @@ impl Doors {
 
     /// The source of that name, for whoever has a token of it. Whoever has none does not learn
     /// whether there is one.
-    fn admit(&self, name: &str, headers: &HeaderMap) -> Result<&Way, Problem> {
+    fn admit(&self, name: &str, headers: &HeaderMap) -> Result<&Way, Refusal> {
         let stranger =
-            || Problem::new(StatusCode::UNAUTHORIZED, "a token of this source is needed");
+            || Refusal::new(StatusCode::UNAUTHORIZED, "a token of this source is needed");
         let shown = bearer(headers).ok_or_else(stranger)?;
         match self.ways.get(name) {
             Some(way) if way.door.admits(shown) => Ok(way),
@@ -71,7 +73,7 @@ impl Doors {
                 Err(stranger())
             }
             None if self.ways.values().any(|way| way.door.admits(shown)) => {
-                Err(Problem::new(StatusCode::NOT_FOUND, "no such source takes pushes"))
+                Err(Refusal::new(StatusCode::NOT_FOUND, "no such source takes pushes"))
             }
             None => Err(stranger()),
         }
@@ -90,24 +92,33 @@ pub(super) fn routes() -> Router<Face> {
 
 async fn push(
     State(face): State<Face>,
+    Extension(ConnectInfo(peer)): Extension<ConnectInfo<SocketAddr>>,
     Path(name): Path<String>,
-    headers: HeaderMap,
-    body: Body,
+    request: Request,
 ) -> Response {
-    match taken(face, &name, &headers, body).await {
+    let (head, body) = request.into_parts();
+    let limits = Arc::clone(&face.limits);
+    match taken(face, &name, &head.headers, body).await {
         Ok(answer) => Json(answer).into_response(),
-        Err(problem) => problem.into_response(),
+        Err(refusal) if refusal.problem.status() == StatusCode::UNAUTHORIZED => {
+            // Whoever guesses may not do so for ever.
+            match limits.failed(peer.ip()) {
+                Ok(()) => refusal.into_response(),
+                Err(problem) => problem.into_response(),
+            }
+        }
+        Err(refusal) => refusal.into_response(),
     }
 }
 
-async fn taken(face: Face, name: &str, headers: &HeaderMap, body: Body) -> Result<Value, Problem> {
+async fn taken(face: Face, name: &str, headers: &HeaderMap, body: Body) -> Result<Value, Refusal> {
     let way = face.observations.admit(name, headers)?;
     if headers.contains_key(header::CONTENT_ENCODING) {
         let detail = "the body must not be compressed";
-        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
     }
     let busy = Arc::clone(&way.busy).try_lock_owned().map_err(|_| {
-        Problem::new(StatusCode::CONFLICT, "a push for this source is under way; try again later")
+        Refusal::new(StatusCode::CONFLICT, "a push for this source is under way; try again later")
     })?;
     let source = way.source.clone();
     let now = face.clock.now();
@@ -122,7 +133,7 @@ async fn taken(face: Face, name: &str, headers: &HeaderMap, body: Body) -> Resul
 }
 
 /// Reads a body to its end; nothing counts before that.
-async fn read(body: Body, mut spooler: Spooler) -> Result<Spool, Problem> {
+async fn read(body: Body, mut spooler: Spooler) -> Result<Spool, Refusal> {
     let mut chunks = body.into_data_stream();
     loop {
         let next = tokio::time::timeout(PATIENCE, chunks.next()).await.map_err(|_| slow())?;
@@ -131,7 +142,7 @@ async fn read(body: Body, mut spooler: Spooler) -> Result<Spool, Problem> {
             Some(Ok(bytes)) => spooler.feed(&bytes),
             Some(Err(_)) => {
                 let detail = "the body broke off; nothing was taken";
-                return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
+                return Err(Refusal::new(StatusCode::BAD_REQUEST, detail));
             }
         }
         refuse(&spooler)?;
@@ -141,8 +152,8 @@ async fn read(body: Body, mut spooler: Spooler) -> Result<Spool, Problem> {
     Ok(spooler.finish())
 }
 
-fn refuse(spooler: &Spooler) -> Result<(), Problem> {
-    spooler.problems().first().map_or(Ok(()), |refused| Err(Problem::of(refused)))
+fn refuse(spooler: &Spooler) -> Result<(), Refusal> {
+    spooler.problems().first().map_or(Ok(()), |refused| Err(Refusal::of(refused)))
 }
 
 async fn commit(
@@ -150,7 +161,7 @@ async fn commit(
     source: Source,
     (spool, now): (Spool, Timestamp),
     _busy: OwnedMutexGuard<()>,
-) -> Result<Value, Problem> {
+) -> Result<Value, Refusal> {
     let engine = &face.observations.engine;
     let cx = engine.feed_context(&source);
     if let Some(earlier) = Earlier::find(&*cx.cache, &spool.scan).await {
@@ -158,7 +169,7 @@ async fn commit(
             return Ok(earlier.answer);
         }
         let detail = "this scan id was used for other lines; give every scan one of its own";
-        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail));
+        return Err(Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, detail));
     }
     let (scan, digest) = (spool.scan.clone(), spool.digest.clone());
     let scopes = Door::keep(&*cx.cache, spool, now)
@@ -223,40 +234,34 @@ fn told(report: &ScopeReport) -> Told<'_> {
     }
 }
 
-fn slow() -> Problem {
-    Problem::new(StatusCode::REQUEST_TIMEOUT, "the body did not come; nothing was taken")
+fn slow() -> Refusal {
+    Refusal::new(StatusCode::REQUEST_TIMEOUT, "the body did not come; nothing was taken")
 }
 
-fn later(detail: &str) -> Problem {
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+fn later(detail: &str) -> Refusal {
+    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, detail)
 }
 
-/// Problem details: <https://www.rfc-editor.org/rfc/rfc9457>.
+/// Why a push was not taken: problem details, and the place in the body.
 #[derive(Debug, Serialize)]
-struct Problem {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    title: &'static str,
-    status: u16,
-    detail: String,
-    /// Of the body; the first is 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    line: Option<u64>,
-    /// Where in that line.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    at: Option<String>,
+struct Refusal {
+    #[serde(flatten)]
+    problem: Problem,
+    #[serde(flatten)]
+    place: Option<Box<Place>>,
 }
 
-impl Problem {
+#[derive(Debug, Serialize)]
+struct Place {
+    /// Of the body; the first is 1.
+    line: u64,
+    /// Where in that line; empty: all of it.
+    at: String,
+}
+
+impl Refusal {
     fn new(status: StatusCode, detail: &str) -> Self {
-        Self {
-            kind: "about:blank",
-            title: status.canonical_reason().unwrap_or_default(),
-            status: status.as_u16(),
-            detail: detail.to_owned(),
-            line: None,
-            at: None,
-        }
+        Self { problem: Problem::new(status, detail), place: None }
     }
 
     /// A line that is wrong. What it says is not repeated: it may be a secret.
@@ -265,26 +270,20 @@ impl Problem {
             true => StatusCode::PAYLOAD_TOO_LARGE,
             false => StatusCode::BAD_REQUEST,
         };
-        let at = &refused.wrong.path;
+        let place = Place { line: refused.line, at: refused.wrong.path.clone() };
         Self {
-            line: (refused.line > 0).then_some(refused.line),
-            at: (!at.is_empty()).then(|| at.clone()),
+            place: (refused.line > 0).then(|| Box::new(place)),
             ..Self::new(status, &format!("{refused}; nothing was taken"))
         }
     }
 }
 
-impl IntoResponse for Problem {
+impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::BAD_REQUEST);
-        let mut response = (status, Json(self)).into_response();
-        let headers = response.headers_mut();
-        let kind = header::HeaderValue::from_static("application/problem+json");
-        headers.insert(header::CONTENT_TYPE, kind);
-        if status == StatusCode::UNAUTHORIZED {
-            let scheme = header::HeaderValue::from_static("Bearer");
-            headers.insert(header::WWW_AUTHENTICATE, scheme);
-        }
+        let body = Json(&self).into_response().into_body();
+        // Its status and headers are those of every problem.
+        let mut response = self.problem.into_response();
+        *response.body_mut() = body;
         response
     }
 }

@@ -301,10 +301,10 @@ async fn who_has_no_token_learns_nothing_and_what_is_wrong_changes_nothing() {
         (leaking, 400, Some(2), Some("observation.name")),
         (twice, 400, Some(4), Some("scope")),
         (unknown, 400, Some(2), Some("observation.name")),
-        (good[..good.len() - 20].to_owned(), 400, Some(3), None),
-        ("hello".to_owned(), 400, Some(1), None),
+        (good[..good.len() - 20].to_owned(), 400, Some(3), Some("")),
+        ("hello".to_owned(), 400, Some(1), Some("")),
         (String::new(), 400, None, None),
-        (format!("{good}{}", "x".repeat(1024 * 1024 + 1)), 413, Some(4), None),
+        (format!("{good}{}", "x".repeat(1024 * 1024 + 1)), 413, Some(4), Some("")),
     ] {
         let (told, problem) = pushed.post(TOKEN, WAY, &body).await;
         assert_eq!(told, status, "{problem}");

@@ -42,7 +42,7 @@ fn every_mistake_has_a_place_and_a_remedy() {
         ("sources: [{connector: aws}]\n", "headcount.yaml:1:11: sources[0]: `name` is missing"),
         (
             "sources: [{name: a}]\n",
-            "headcount.yaml:1:11: sources[0]: `connector` is missing (one of `aws`, `github`, `kubernetes`, `rest`)",
+            "headcount.yaml:1:11: sources[0]: `connector` is missing (one of `aws`, `exec`, `github`, `kubernetes`, `push`, `rest`)",
         ),
         (
             "sources: [{name: a, connector: awz}]\n",

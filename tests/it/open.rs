@@ -250,7 +250,9 @@ async fn what_is_pushed_is_committed_before_the_answer_and_survives_the_agent() 
     pushed.running.child.kill().await.unwrap();
     let (running, address) = Pushed::run(&pushed.agent).await;
     (pushed.running, pushed.address) = (running, address);
-    assert!(pushed.scans().await.contains("outcome=\"complete\"} 1"), "{}", pushed.scans().await);
+    // It is counted a moment after it is logged.
+    let counted = async { while !pushed.scans().await.contains("outcome=\"complete\"} 1") {} };
+    tokio::time::timeout(PATIENCE, counted).await.expect("the last push was not read again");
     assert_eq!(pushed.push("three", 1..12, COMPLETE).await, told, "answers are remembered");
     assert_eq!(pushed.count().await, 11);
 }

@@ -4,6 +4,7 @@ pub mod agent;
 pub mod moto;
 pub mod npm;
 pub mod openbao;
+pub mod pem;
 pub mod prism;
 pub mod receiver;
 pub mod running;

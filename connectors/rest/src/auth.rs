@@ -114,11 +114,31 @@ impl Filled {
             AuthKind::SignedJwt(described) => Self::SignedJwt(Jwt::new(described, fill)?),
         })
     }
+
+    /// The same, with tokens asked for elsewhere. An assertion still names the server that the
+    /// description means: a proxy hands it on.
+    ///
+    /// # Errors
+    ///
+    /// When that is no address, or nothing is asked for in this way.
+    pub fn at(mut self, elsewhere: Option<&str>) -> Result<Self, String> {
+        let Some(elsewhere) = elsewhere else { return Ok(self) };
+        match &mut self {
+            Self::ClientCredentials { url, .. } | Self::SignedJwt(Jwt { url, .. }) => {
+                *url = token_url(elsewhere)?;
+            }
+            _ => return Err("this way to authenticate asks for no token".to_owned()),
+        }
+        Ok(self)
+    }
 }
 
 fn address(template: &Template, fill: Fill<'_>) -> Result<Url, String> {
-    let url = Url::parse(&fill(template)?);
-    let url = url.map_err(|_| "the token URL is no address".to_owned())?;
+    token_url(&fill(template)?)
+}
+
+fn token_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|_| "the token URL is no address".to_owned())?;
     let is_safe = crate::config::safe(&url);
     is_safe.then_some(url).ok_or_else(|| "the token URL is not https".to_owned())
 }

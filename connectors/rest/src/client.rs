@@ -332,7 +332,7 @@ fn shapes_of(description: &Description, operation: &Operation) -> Shapes {
     let items = operation.items.as_deref().unwrap_or_default();
     let within =
         |path: &str| if items.is_empty() { path.to_owned() } else { format!("{items}.{path}") };
-    let fields: Vec<&String> = operation.required.iter().chain(&operation.optional).collect();
+    let fields: Vec<&String> = operation.fields().collect();
     match operation.answer {
         Shaped::Rows => success.keep(items),
         Shaped::Entries => {

@@ -33,6 +33,9 @@ pub struct Config {
     /// Where the API is, when not where the description says: a proxy or a test server.
     #[serde(default)]
     pub base_url: Option<String>,
+    /// Where tokens are asked for, when not where the description says.
+    #[serde(default)]
+    pub token_url: Option<String>,
 }
 
 impl Config {
@@ -71,6 +74,7 @@ impl Config {
             values: self.settings.clone(),
             auth: self.auth.clone(),
             base_url: self.base_url.clone(),
+            token_url: self.token_url.clone(),
         };
         let needed = auth(described.description(), &settings)?.how.secrets();
         if let Some(missing) = needed.into_iter().find(|name| !self.secrets.contains_key(*name)) {
@@ -89,6 +93,8 @@ pub struct Settings {
     pub auth: Option<String>,
     /// Where the API is, when not where the description says: a proxy or a test server.
     pub base_url: Option<String>,
+    /// Where tokens are asked for, when not where the description says.
+    pub token_url: Option<String>,
 }
 
 /// Reveals secrets by the names that the description gives them. Asked before each use, so that

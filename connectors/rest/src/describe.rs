@@ -231,9 +231,14 @@ pub struct Operation {
     /// malformed.
     #[serde(default)]
     pub required: Vec<String>,
+    /// Paths in each item that must be there and may be null, where the vendor writes null for
+    /// "never" or "none". A missing one makes the answer malformed: a field that has another name
+    /// today must not read as "never used".
+    #[serde(default)]
+    pub nullable: Vec<String>,
     /// Paths in each item that may be missing; expressions then see `null`. `owners[].id` is a
     /// field of the items of a list, which may be missing as a whole. Everything that is
-    /// in neither list is dropped by the parser.
+    /// in none of these lists is dropped by the parser.
     #[serde(default)]
     pub optional: Vec<String>,
     #[serde(default)]
@@ -245,6 +250,13 @@ pub struct Operation {
     /// with.
     #[serde(default)]
     pub shared: bool,
+}
+
+impl Operation {
+    /// Every path in an item that is kept.
+    pub fn fields(&self) -> impl Iterator<Item = &String> + Clone {
+        self.required.iter().chain(&self.nullable).chain(&self.optional)
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]

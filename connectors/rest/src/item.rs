@@ -8,10 +8,12 @@ use crate::shape::{EACH, bare, steps};
 /// Checks what must be there and writes `null` for what may be missing, so that expressions can
 /// ask for either. `Err` is the path of what is missing.
 pub fn complete(operation: &Operation, mut item: Value) -> Result<Value, String> {
-    for path in &operation.required {
-        if !is_there(&item, &steps(path)) {
-            return Err(path.clone());
-        }
+    let missing = |path: &&String, leaf| !is_there(&item, &steps(path), leaf);
+    if let Some(path) = operation.required.iter().find(|path| missing(path, told)) {
+        return Err(path.clone());
+    }
+    if let Some(path) = operation.nullable.iter().find(|path| missing(path, said)) {
+        return Err(path.clone());
     }
     for path in &operation.optional {
         fill(&mut item, &steps(path));
@@ -25,15 +27,28 @@ pub fn at<'a>(answer: &'a Value, path: &str) -> Option<&'a Value> {
     steps(path).iter().try_fold(answer, |value, step| value.get(bare(step)))
 }
 
-fn is_there(value: &Value, path: &[String]) -> bool {
-    let Some((step, rest)) = path.split_first() else { return !value.is_null() };
+/// What must stand at the end of a path.
+type Leaf = fn(&Value) -> bool;
+
+fn told(value: &Value) -> bool {
+    !value.is_null()
+}
+
+fn said(_: &Value) -> bool {
+    true
+}
+
+fn is_there(value: &Value, path: &[String], leaf: Leaf) -> bool {
+    let Some((step, rest)) = path.split_first() else { return leaf(value) };
     match value {
         // In a list, each must have it.
-        Value::Array(items) => items.iter().all(|item| is_there(item, path)),
-        Value::Object(fields) if step == EACH => fields.values().all(|field| is_there(field, rest)),
-        Value::Object(fields) => fields
-            .get(bare(step))
-            .is_some_and(|field| (bare(step) == step || field.is_array()) && is_there(field, rest)),
+        Value::Array(items) => items.iter().all(|item| is_there(item, path, leaf)),
+        Value::Object(fields) if step == EACH => {
+            fields.values().all(|field| is_there(field, rest, leaf))
+        }
+        Value::Object(fields) => fields.get(bare(step)).is_some_and(|field| {
+            (bare(step) == step || field.is_array()) && is_there(field, rest, leaf)
+        }),
         _ => false,
     }
 }
@@ -121,6 +136,20 @@ mod tests {
         check(json!({"id": 1, "owner": {"id": "o"}}), Err("keys.kid"));
         check(json!({"id": 1, "owner": {"id": "o"}, "keys": [{"kid": "k"}, {}]}), Err("keys.kid"));
         check(json!("text"), Err("id"));
+    }
+
+    #[test]
+    fn a_field_that_may_be_null_is_still_there() {
+        let op = operation("nullable: [seen, keys.seen]");
+        let check = |item: Value, expected: Result<(), &str>| {
+            let outcome = complete(&op, item.clone()).map(drop);
+            assert_eq!(outcome, expected.map_err(str::to_owned), "{item}");
+        };
+        check(json!({"seen": null, "keys": [{"seen": null}, {"seen": 1}]}), Ok(()));
+        check(json!({"seen": 1, "keys": []}), Ok(()));
+        check(json!({"keys": []}), Err("seen"));
+        check(json!({"seen": null, "keys": [{"seen": null}, {}]}), Err("keys.seen"));
+        check(json!({"seen": null}), Err("keys.seen"));
     }
 
     #[test]

@@ -123,6 +123,7 @@ impl RestConnector {
         let values = Arc::new(config::values(&described.description, settings)?);
         let auth = config::auth(&described.description, settings)?;
         let how = Filled::new(&auth.how, &|template| config::fill(template, &values))
+            .and_then(|how| how.at(settings.token_url.as_deref()))
             .map_err(|what| ConfigError::Address { what })?;
         let auth = Authenticator::new(how, secrets);
         Self::assemble(described, settings, (auth, transport, tuning))

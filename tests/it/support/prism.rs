@@ -1,9 +1,10 @@
-//! A referee between a client and the simulated GitHub: prism holds every request and every answer
-//! to GitHub's own description.
+//! A referee between a client and a simulated system: prism holds every request and every answer
+//! to the vendor's own description.
 //!
 //! [`Referee`] is one address. What the description has goes through `prism proxy --errors`; what
-//! it does not have (GraphQL, and a few lists that were cut away) goes straight to the simulator,
-//! and both are counted, so that nothing passes for held that was not.
+//! it does not have (GraphQL, and lists that were cut away) goes straight to the simulator, and
+//! both are counted, so that nothing passes for held that was not. Where the description itself is
+//! wrong, a [`Mend`] says what and why; everything else is still held.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -23,14 +24,40 @@ use super::testbed;
 const PRISM: Package =
     Package { name: "@stoplight/prism-cli", version: "5.16.0", program: "prism" };
 
-/// GitHub's description, beside the project. `None` says so in the test's output.
-pub fn description() -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/specs/ghec-nhi.json");
+/// A vendor's description, beside the project. `None` says so in the test's output.
+pub fn description(file: &str) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/specs").join(file);
     if path.exists() {
         return Some(path);
     }
     println!("SKIPPED: {} is not here, so nothing was held to it", path.display());
     None
+}
+
+/// A place where a vendor's description does not describe what the vendor does.
+#[derive(Clone, Debug)]
+pub struct Mend {
+    /// A JSON pointer, which must lead somewhere.
+    pub at: &'static str,
+    pub put: Value,
+    /// For whoever reads the test: what the vendor does in truth, and where that is said.
+    pub why: &'static str,
+}
+
+/// The description with its mends, in a file that goes with the folder.
+fn mended(description: &Path, mends: &[Mend], folder: &Path) -> PathBuf {
+    let text = std::fs::read_to_string(description).unwrap();
+    let mut document: Value = serde_json::from_str(&text).unwrap();
+    for Mend { at, put, why } in mends {
+        assert!(!why.is_empty(), "{at}: say why");
+        let place = document.pointer_mut(at);
+        let place = place.unwrap_or_else(|| panic!("{at} is not in {}", description.display()));
+        assert_ne!(place, put, "{at} needs no mend any more");
+        *place = put.clone();
+    }
+    let path = folder.join("description.json");
+    std::fs::write(&path, document.to_string()).unwrap();
+    path
 }
 
 /// A running prism in front of `upstream`. It ends when this is dropped.
@@ -92,11 +119,19 @@ pub struct Referee {
 impl Referee {
     /// Stands in front of `upstream`, on the tokio runtime of the caller.
     pub async fn start(description: &Path, upstream: &str) -> Self {
-        let text = std::fs::read_to_string(description).unwrap();
+        Self::with(description, &[], upstream).await
+    }
+
+    /// The same, with a description that is wrong in these places.
+    pub async fn with(description: &Path, mends: &[Mend], upstream: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let description = mended(description, mends, folder.path());
+        let text = std::fs::read_to_string(&description).unwrap();
         let document: Value = serde_json::from_str(&text).unwrap();
         let templates = document["paths"].as_object().unwrap().keys().cloned().collect();
         let inside = Arc::new(Inside {
-            prism: Prism::start(description, upstream),
+            // Up, it has read the file.
+            prism: Prism::start(&description, upstream),
             upstream: upstream.to_owned(),
             templates,
             client: reqwest::Client::builder().build().unwrap(),
@@ -111,7 +146,7 @@ impl Referee {
         Self { inside, url, server }
     }
 
-    /// Where a client finds GitHub.
+    /// Where a client finds the simulated system.
     pub fn url(&self) -> &str {
         &self.url
     }

@@ -6,7 +6,8 @@
 //! demand ([`FaultPlan`]). While it runs, `Simulator::change` scripts what happens.
 //!
 //! [`kubernetes`] does the same for a cluster: `Cluster` is what exists, `ClusterServer` serves it.
-//! [`github`] does it for GitHub: `Hub` and `HubServer`.
+//! [`github`] does it for GitHub: `Hub` and `HubServer`. [`saas`] does it for Okta, GitLab, Slack,
+//! Microsoft Graph and Google: tenants and one `SaasServer`.
 //!
 //! It refuses to be more than it looks: signatures are not checked, permissions are not
 //! evaluated (only denied by script), and no secret value exists anywhere in it.
@@ -24,9 +25,11 @@ mod ids;
 pub mod kubernetes;
 mod organization;
 mod organizations;
+mod out;
 mod page;
 mod policies;
 mod report;
+pub mod saas;
 mod seed;
 mod server;
 mod simulator;

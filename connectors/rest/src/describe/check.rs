@@ -90,13 +90,13 @@ fn check_operation(description: &Description, name: &str, operation: &Operation)
     if (operation.answer == Answer::Rows) == operation.columns.is_empty() {
         return fail(&at, "rows have columns, and nothing else has", "give both or neither");
     }
-    let fields = operation.required.iter().chain(&operation.optional);
+    let fields = operation.fields();
     for path in fields.clone().chain(&operation.items) {
         if let Some(denied) =
             steps(path).into_iter().find(|part| description.deny.iter().any(|d| d == bare(part)))
         {
             let problem = format!("`{path}` is asked for, and `{denied}` is denied");
-            return fail(&at, &problem, "leave it out of one of the two lists");
+            return fail(&at, &problem, "leave it out of one of the lists");
         }
         if path.starts_with('.') || path.ends_with('.') || path.contains("..") {
             return fail(&at, &format!("`{path}` is no path"), "write it as `a.b`");
@@ -104,7 +104,11 @@ fn check_operation(description: &Description, name: &str, operation: &Operation)
     }
     let mut seen = BTreeSet::new();
     if let Some(twice) = fields.clone().find(|path| !seen.insert(*path)) {
-        return fail(&at, &format!("`{twice}` is listed twice"), "a field is required or optional");
+        return fail(
+            &at,
+            &format!("`{twice}` is listed twice"),
+            "a field is required, nullable or optional",
+        );
     }
     if let Some(Paging::Cursor { within: super::TokenIn::Body, .. }) = &operation.paging
         && operation.method != super::Method::Post

@@ -1,6 +1,6 @@
 //! Every description of the catalogue: it loads, reads its fixtures whole, and keeps no secret.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -10,7 +10,7 @@ use headcount_rest::{
 };
 use headcount_sdk::Connector;
 use headcount_sdk::manifest::Need;
-use headcount_sdk::model::Observation;
+use headcount_sdk::model::{Observation, Usage};
 use headcount_sdk::testkit::{Bench, Fault, laws, scan};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -199,6 +199,89 @@ async fn a_single_failure_is_never_hidden() {
         let enriches = connector.manifest().operations.iter();
         let enriches = enriches.filter(|o| matches!(o.need, Need::Enrichment(_))).count();
         assert!(enriches == 0 || degraded > 0, "{name}: its enrichments fail their scopes");
+    }
+}
+
+/// Every name of a field in an answer.
+fn names(value: &Value, into: &mut BTreeSet<String>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| names(item, into)),
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                into.insert(name.clone());
+                names(value, into);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn without(value: &mut Value, name: &str) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(|item| without(item, name)),
+        Value::Object(fields) => {
+            fields.remove(name);
+            fields.values_mut().for_each(|field| without(field, name));
+        }
+        _ => {}
+    }
+}
+
+/// Where the vendor itself leaves a field out to say "never", nobody can tell that from another
+/// name of the field.
+const LEFT_OUT: &[(&str, &str)] = &[
+    // Protocol buffers in JSON have no field for what is not set:
+    // https://protobuf.dev/programming-guides/json/
+    ("gcp", "lastAuthenticatedTime"),
+];
+
+/// A vendor renames a field, or the description has its name wrong: what was used is not called
+/// unused, and nobody is called gone.
+#[tokio::test]
+async fn a_field_that_is_missing_never_means_no_use() {
+    for name in catalog::names() {
+        let truth = read(name).await;
+        let used: BTreeMap<String, &Observation> = truth
+            .scopes
+            .iter()
+            .flat_map(|scope| &scope.records)
+            .filter(|record| !matches!(record.usage, Usage::NeverSince { .. }))
+            .map(|record| (record.id.to_string(), record))
+            .collect();
+        let mut fields = BTreeSet::new();
+        let entries = std::fs::read_dir(folder(name)).unwrap();
+        let files: Vec<(PathBuf, Value)> = entries
+            .map(|entry| entry.unwrap().path())
+            .map(|path| {
+                let text = std::fs::read_to_string(&path).unwrap();
+                (path, serde_json::from_str(&text).unwrap())
+            })
+            .collect();
+        for exchange in files.iter().flat_map(|(_, file)| file.as_array().unwrap()) {
+            names(&exchange["body"], &mut fields);
+        }
+        for field in fields {
+            if LEFT_OUT.contains(&(name, field.as_str())) {
+                continue;
+            }
+            let mutant = tempfile::tempdir().unwrap();
+            for (path, file) in &files {
+                let mut file = file.clone();
+                for exchange in file.as_array_mut().unwrap() {
+                    without(&mut exchange["body"], &field);
+                }
+                let target = mutant.path().join(path.file_name().unwrap());
+                std::fs::write(target, file.to_string()).unwrap();
+            }
+            let described = catalog::load(name).unwrap().unwrap();
+            let now: Timestamp = "2026-03-10T12:00:00Z".parse().unwrap();
+            let Ok(rehearsal) = rehearse(&described, mutant.path(), now).await else { continue };
+            for record in rehearsal.scopes.iter().flat_map(|scope| &scope.records) {
+                let was_used = used.contains_key(record.id.as_str());
+                let unused = matches!(record.usage, Usage::NeverSince { .. });
+                assert!(!(was_used && unused), "{name}: without {field}, {} is unused", record.id);
+            }
+        }
     }
 }
 

@@ -9,4 +9,5 @@ mod conformance;
 mod loading;
 mod reading;
 mod server;
+mod simulated;
 mod vendors;

@@ -2,7 +2,6 @@
 //! says so, and answers.
 
 mod answer;
-mod out;
 
 use std::fmt;
 use std::io;

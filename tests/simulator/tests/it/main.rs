@@ -12,4 +12,5 @@ mod kubernetes;
 mod paging;
 mod parses;
 mod report;
+mod saas;
 mod seeded;

@@ -8,7 +8,6 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use super::out::Out;
 use crate::fault::Fault;
 use crate::github::ask::Ask;
 use crate::github::auth::{Bearer, Budget};
@@ -18,9 +17,13 @@ use crate::github::page::{self, ELSEWHERE, Links};
 use crate::github::reply::{Refusal, Reply};
 use crate::github::route::{self, Route};
 use crate::github::shape::Shape;
+use crate::out::Out;
 
 /// A `Link` that says that there is more and not where.
 const NOWHERE: &str = "<>; rel=\"next\"";
+
+/// What GitHub shows when it has no answer.
+const UNICORN: &str = "Unicorn! &middot; GitHub";
 
 /// A request, read.
 #[derive(Debug)]
@@ -125,7 +128,7 @@ impl Call {
         let graphql = matches!(self.target, Target::Graphql(_));
         let mut spent = None;
         let mut out = match &self.bearer {
-            Err(refusal) => Out::refused(refusal),
+            Err(refusal) => refused(refusal),
             Ok(bearer) => {
                 let cost = if graphql { 0 } else { 1 };
                 let budget = hub.spend(bearer, graphql, cost);
@@ -158,7 +161,7 @@ impl Call {
         let secondary = |status| {
             let text = "You have exceeded a secondary rate limit. Please wait a few minutes \
                         before you try again.";
-            let mut out = Out::refused(&Refusal::new(status, text));
+            let mut out = refused(&Refusal::new(status, text));
             out.headers.push(("retry-after", hub.manners.retry_after.to_string()));
             Some(out)
         };
@@ -174,11 +177,11 @@ impl Call {
                     Target::Route(route, _) => route.needs,
                     _ => "",
                 };
-                Some(Out::refused(&Refusal::not_accessible(needs)))
+                Some(refused(&Refusal::not_accessible(needs)))
             }
-            (Some(Fault::NotFound), _) | (_, Some(_)) => Some(Out::refused(&Refusal::not_found())),
-            (Some(Fault::ServerError | Fault::HtmlError), _) => Some(Out::html(500)),
-            (Some(Fault::Unavailable), _) => Some(Out::html(503)),
+            (Some(Fault::NotFound), _) | (_, Some(_)) => Some(refused(&Refusal::not_found())),
+            (Some(Fault::ServerError | Fault::HtmlError), _) => Some(Out::html(500, UNICORN)),
+            (Some(Fault::Unavailable), _) => Some(Out::html(503, UNICORN)),
             _ => None,
         }
     }
@@ -192,16 +195,16 @@ impl Call {
         spent: &mut Option<Budget>,
     ) -> Out {
         match &self.target {
-            Target::Nothing => Out::refused(&Refusal::not_found()),
+            Target::Nothing => refused(&Refusal::not_found()),
             Target::AccessToken(id) => match hub.issue(&self.token, *id) {
                 Ok(issued) => Out::json(201, &issued),
-                Err(refusal) => Out::refused(&refusal),
+                Err(refusal) => refused(&refusal),
             },
             Target::Graphql(body) => self.graphql(hub, (bearer, body), fault, spent),
             Target::Route(route, caught) => {
                 match self.route(hub, public, (bearer, route, caught), fault) {
                     Ok(out) => out,
-                    Err(refusal) => Out::refused(&refusal),
+                    Err(refusal) => refused(&refusal),
                 }
             }
         }
@@ -221,7 +224,7 @@ impl Call {
         let budget = hub.spend(bearer, true, query.cost());
         *spent = Some(budget);
         if query.nodes() > hub.manners.timeout_above {
-            return Out::html(502);
+            return Out::html(502, UNICORN);
         }
         if budget.exceeded {
             let text = "API rate limit already exceeded for installation ID.";
@@ -341,6 +344,14 @@ impl Call {
     }
 }
 
+fn refused(refusal: &Refusal) -> Out {
+    let mut out = Out::json(refusal.status, &refusal.body());
+    if let Some(needs) = &refusal.needs {
+        out.headers.push(("x-accepted-github-permissions", needs.clone()));
+    }
+    out
+}
+
 /// Whether who asks may: an installation by its permissions, an owner always.
 fn allowed(org: &Org, bearer: &Bearer, needs: &str) -> Result<(), Refusal> {
     match (bearer, needs) {
@@ -372,5 +383,5 @@ fn spent_out(hub: &Hub, bearer: &Bearer) -> Out {
         }
         _ => "API rate limit exceeded.".to_owned(),
     };
-    Out::refused(&Refusal::new(hub.manners.spent_status, &text))
+    refused(&Refusal::new(hub.manners.spent_status, &text))
 }

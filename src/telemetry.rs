@@ -212,7 +212,7 @@ fn register_inventory(registry: &mut Registry, reading: &Reading) {
         ];
         let gauge = records.get_or_create(&labels);
         gauge.set(gauge.get() + number(count.count));
-        if count.class == headcount_sdk::Class::Identity {
+        if count.class.is_identity() {
             let (all, owned) = identities.entry(&count.source).or_default();
             *all += count.count;
             *owned += if count.owned { count.count } else { 0 };

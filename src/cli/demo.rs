@@ -231,7 +231,7 @@ impl Stage {
         writeln!(
             out,
             "    {} identities, {} credentials, {} grants; {} people, kept but not counted",
-            total(Class::Identity),
+            total(Class::Identity) + total(Class::AiAgent),
             total(Class::Credential),
             total(Class::Grant),
             total(Class::Principal),

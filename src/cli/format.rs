@@ -69,6 +69,9 @@ impl From<SeverityArg> for Severity {
 pub enum ClassArg {
     /// Roles, service accounts, apps, bots
     Identity,
+    /// Agents of AI: identities that a directory or an AI platform keeps for them
+    #[value(alias = "ai_agent")]
+    AiAgent,
     /// Keys, tokens, certificates (metadata only)
     Credential,
     /// Policies and other powers
@@ -83,6 +86,7 @@ impl From<ClassArg> for Class {
     fn from(arg: ClassArg) -> Self {
         match arg {
             ClassArg::Identity => Self::Identity,
+            ClassArg::AiAgent => Self::AiAgent,
             ClassArg::Credential => Self::Credential,
             ClassArg::Grant => Self::Grant,
             ClassArg::Principal => Self::Principal,
@@ -92,4 +96,4 @@ impl From<ClassArg> for Class {
 }
 
 /// Everything that is counted.
-pub const COUNTED: [Class; 3] = [Class::Identity, Class::Credential, Class::Grant];
+pub const COUNTED: [Class; 4] = [Class::Identity, Class::AiAgent, Class::Credential, Class::Grant];

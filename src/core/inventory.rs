@@ -147,6 +147,8 @@ pub struct Surroundings {
     pub outgoing: Vec<Neighbour>,
     /// Records whose links end here.
     pub incoming: Vec<Neighbour>,
+    /// Credentials and grants that belong to it; given for identities alone, by id.
+    pub children: Vec<Record>,
     /// Scopes of the places that the record's links name, also where no record was found there:
     /// without a complete reading nobody can say that it does not exist.
     pub scopes: Vec<ScopeState>,

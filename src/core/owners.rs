@@ -10,7 +10,7 @@
 //! it is; that nobody is named then is itself worth knowing.
 
 use headcount_sdk::model::{
-    Class, Confidence, LinkKind, Observation, OwnerBasis, OwnerEvidence, RecordId,
+    Confidence, LinkKind, Observation, OwnerBasis, OwnerEvidence, RecordId,
 };
 use headcount_sdk::owner::names_someone;
 
@@ -64,7 +64,7 @@ const fn is_candidate(basis: OwnerBasis) -> bool {
 /// The one owner of all that use the record. Users without owner have no say.
 fn of_users(record: &Record, around: &Surroundings) -> Option<Owner> {
     // People use much that is not theirs, and a repository is what others are owned by.
-    if matches!(record.observation.class, Class::Principal | Class::Workload) {
+    if !record.observation.class.is_counted() {
         return None;
     }
     let mut owners = users(record, around)

@@ -10,12 +10,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
-use headcount_sdk::model::Class;
 use jiff::Timestamp;
 
 use crate::findings::{Certainty, Severity};
 use crate::inventory::{Record, ScopeState};
 
+mod departed;
 pub mod docs;
 mod idle;
 pub mod settings;
@@ -25,20 +25,24 @@ mod tests;
 mod validate;
 mod window;
 
+mod admin_consent;
 mod admin_identity;
+mod ai_key_without_owner;
 mod broad_federated_trust;
 mod broken_federation;
 mod coverage_lost;
 mod dangling_grant;
 mod expired_credential;
+mod expiring_credential;
 mod external_trust;
 mod insecure_webhook;
 mod legacy_token;
 mod long_lived_credential;
 mod mass_disappearance;
+mod multiple_active_secrets;
 mod new_credential;
 mod new_identity;
-mod non_expiring_token;
+mod non_expiring_credential;
 mod orphaned_identity;
 mod ownerless_identity;
 mod privilege_grown;
@@ -50,6 +54,9 @@ mod stale_credential;
 mod stale_identity;
 mod static_key_in_ci;
 mod third_party_app;
+mod third_party_grant;
+mod token_of_departed_user;
+mod unrestricted_api_key;
 mod unused_service_account;
 mod weak_owner;
 
@@ -59,20 +66,24 @@ pub use validate::nearest;
 
 /// Every rule, sorted by id.
 pub static ALL: &[&dyn Rule] = &[
+    &admin_consent::AdminConsent,
     &admin_identity::AdminIdentity,
+    &ai_key_without_owner::AiKeyWithoutOwner,
     &broad_federated_trust::BroadFederatedTrust,
     &broken_federation::BrokenFederation,
     &coverage_lost::CoverageLost,
     &dangling_grant::DanglingGrant,
     &expired_credential::ExpiredCredential,
+    &expiring_credential::ExpiringCredential,
     &external_trust::ExternalTrust,
     &insecure_webhook::InsecureWebhook,
     &legacy_token::LegacyToken,
     &long_lived_credential::LongLivedCredential,
     &mass_disappearance::MassDisappearance,
+    &multiple_active_secrets::MultipleActiveSecrets,
     &new_credential::NewCredential,
     &new_identity::NewIdentity,
-    &non_expiring_token::NonExpiringToken,
+    &non_expiring_credential::NonExpiringCredential,
     &orphaned_identity::OrphanedIdentity,
     &ownerless_identity::OwnerlessIdentity,
     &privilege_grown::PrivilegeGrown,
@@ -84,6 +95,9 @@ pub static ALL: &[&dyn Rule] = &[
     &stale_identity::StaleIdentity,
     &static_key_in_ci::StaticKeyInCi,
     &third_party_app::ThirdPartyApp,
+    &third_party_grant::ThirdPartyGrant,
+    &token_of_departed_user::TokenOfDepartedUser,
+    &unrestricted_api_key::UnrestrictedApiKey,
     &unused_service_account::UnusedServiceAccount,
     &weak_owner::WeakOwner,
 ];
@@ -331,5 +345,5 @@ fn settled(
 /// Whether a record is counted: people and workloads are kept, not counted.
 #[must_use]
 pub fn is_counted(record: &Record) -> bool {
-    !matches!(record.observation.class, Class::Principal | Class::Workload)
+    record.observation.class.is_counted()
 }

@@ -20,6 +20,8 @@ use crate::clock::{Clock as _, ManualClock};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{FindingFilter, RecordFilter, Store};
 
+mod below;
+mod described;
 mod events;
 mod graph;
 mod large;

@@ -55,6 +55,9 @@ impl fmt::Display for RecordId {
 pub enum Class {
     /// A non-human actor: role, service account, app, bot.
     Identity,
+    /// An identity made for software that decides by a language model what it does: an agent of
+    /// a directory, a service account of an AI platform. Judged like any identity, counted apart.
+    AiAgent,
     /// What proves an identity: key, token, certificate. Never the secret itself.
     Credential,
     /// A power that an identity holds.
@@ -71,11 +74,25 @@ impl Class {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Identity => "identity",
+            Self::AiAgent => "ai_agent",
             Self::Credential => "credential",
             Self::Grant => "grant",
             Self::Principal => "principal",
             Self::Workload => "workload",
         }
+    }
+
+    /// Whether it acts by itself and somebody must answer for it: what is asked wherever an
+    /// identity is meant, of whatever sort.
+    #[must_use]
+    pub const fn is_identity(self) -> bool {
+        matches!(self, Self::Identity | Self::AiAgent)
+    }
+
+    /// Whether it is part of the head count: people and workloads are kept, not counted.
+    #[must_use]
+    pub const fn is_counted(self) -> bool {
+        !matches!(self, Self::Principal | Self::Workload)
     }
 }
 

@@ -122,6 +122,10 @@ impl Screen<'_> {
                 *kinds.entry(&count.kind).or_default() += count.count;
             }
             let total: u64 = kinds.values().sum();
+            // Few sources keep identities for agents of AI; the others need no row of nought.
+            if total == 0 && class == Class::AiAgent {
+                continue;
+            }
             let mut kinds: Vec<(&str, u64)> = kinds.into_iter().collect();
             kinds.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
             let kinds: Vec<String> = kinds.iter().map(|(kind, n)| format!("{kind} {n}")).collect();
@@ -308,6 +312,7 @@ fn word(name: &str) -> Option<&str> {
 const fn plural(class: Class) -> &'static str {
     match class {
         Class::Identity => "identities",
+        Class::AiAgent => "AI agents",
         Class::Credential => "credentials",
         Class::Grant => "grants",
         Class::Principal => "people",

@@ -12,12 +12,12 @@
 //! expiry of this very moment has passed. Fields: `expiry`, `status`.
 //!
 //! ## Not reported
-//! - Credentials that never expire: see `long-lived-credential` and `non-expiring-token`.
+//! - Credentials that never expire: see `long-lived-credential` and `non-expiring-credential`.
 //! - Requests for certificates and tokens, which are a record of what was asked; a certificate that
 //!   has expired is refused by every server.
 //! - Credentials whose source did not tell an expiry: the verdict is "unknown".
 //! - Credentials that are switched off, as GitHub shows fine-grained tokens that have expired.
-//! - Credentials that will expire soon.
+//! - Credentials that will expire soon: see `expiring-credential`.
 //!
 //! ## Severity
 //! Low. The confidence is high; medium if the source does not tell whether the credential is

@@ -2,10 +2,10 @@
 //! share. Idleness is only ever claimed from what the source records about use.
 
 use headcount_sdk::model::Usage;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::window::past_at;
-use super::{Context, Judgement, Subject, Verdict, Violation};
+use super::{Judgement, Subject, Verdict, Violation};
 use crate::findings::{Certainty, Severity};
 
 /// Since when a record has not been used, and which fact says so.
@@ -15,9 +15,28 @@ struct Idle {
     certainty: Certainty,
 }
 
-/// `Violation` once the record has been idle for longer than the threshold plus the time by which
+/// How long a record may be idle.
+#[derive(Clone, Copy)]
+pub(super) struct Limit {
+    pub days: u32,
+    /// After so many idle days it ends by itself, which is why the limit is shorter than configured.
+    pub ends_after: Option<u32>,
+}
+
+impl Limit {
+    fn span(self) -> SignedDuration {
+        SignedDuration::from_hours(24 * i64::from(self.days))
+    }
+}
+
+/// `Violation` once the record has been idle for longer than the limit plus the time by which
 /// its source may lag behind. Exactly at the limit is not longer.
-pub(super) fn judge(cx: &Context<'_>, subject: &Subject<'_>, severity: Severity) -> Judgement {
+pub(super) fn judge(
+    now: Timestamp,
+    subject: &Subject<'_>,
+    severity: Severity,
+    limit: Limit,
+) -> Judgement {
     let Some(usable) = subject.usable() else {
         return Judgement::steady(Verdict::Clear);
     };
@@ -34,10 +53,14 @@ pub(super) fn judge(cx: &Context<'_>, subject: &Subject<'_>, severity: Severity)
         }
         Usage::NeverSince { tracking_start, .. } => never_used(subject, *tracking_start),
     };
-    let span = cx.settings.span().saturating_add(usage.lag());
-    match past_at(idle.since, span, cx.now) {
+    let span = limit.span().saturating_add(usage.lag());
+    match past_at(idle.since, span, now) {
         Some(crossing) => Judgement::until(Verdict::Clear, crossing),
-        None => Judgement::steady(violation(cx, subject, &idle, severity, usable)),
+        None => {
+            let certainty = idle.certainty.min(usable);
+            let violation = subject.violation(severity, certainty, title(subject, limit));
+            Judgement::steady(with_facts(violation, subject, &idle, limit))
+        }
     }
 }
 
@@ -55,24 +78,24 @@ fn never_used(subject: &Subject<'_>, tracking_start: Timestamp) -> Idle {
     }
 }
 
-fn violation(
-    cx: &Context<'_>,
-    subject: &Subject<'_>,
-    idle: &Idle,
-    severity: Severity,
-    usable: Certainty,
-) -> Violation {
-    let days = cx.settings.days;
-    let usage = &subject.record.observation.usage;
-    let title = match usage {
+fn title(subject: &Subject<'_>, limit: Limit) -> String {
+    let days = limit.days;
+    match &subject.record.observation.usage {
         Usage::LastUsed { .. } => format!("{} was not used for {days} days", subject.label()),
         _ => format!("{} was never used in {days} days", subject.label()),
-    };
-    subject
-        .violation(severity, idle.certainty.min(usable), title)
+    }
+}
+
+fn with_facts(violation: Violation, subject: &Subject<'_>, idle: &Idle, limit: Limit) -> Violation {
+    let usage = &subject.record.observation.usage;
+    let violation = violation
         .fact("usage", usage.state())
         .fact("idle_since", idle.since)
         .fact("idle_since_basis", idle.basis)
-        .fact("threshold_days", days)
-        .fact("lag_seconds", usage.lag().as_secs())
+        .fact("threshold_days", limit.days)
+        .fact("lag_seconds", usage.lag().as_secs());
+    match limit.ends_after {
+        Some(days) => violation.fact("expires_when_idle_days", days),
+        None => violation,
+    }
 }

@@ -12,7 +12,8 @@
 //! not yet too old. On AWS: `iam:ListAccessKeys`, `iam:ListServiceSpecificCredentials`,
 //! `iam:ListSigningCertificates`, `iam:ListSSHPublicKeys`, `iam:ListServerCertificates`. On GitHub:
 //! deploy keys, SSH keys, tokens that expire some day, and secrets of pipelines, whose `updated_at`
-//! counts. On Kubernetes: pull secrets. Fields: `created_at`, `attributes.rotated_at`, `expiry`,
+//! counts. On Kubernetes: pull secrets. On sources that a description reads: every credential whose
+//! creation time the source tells. Fields: `created_at`, `attributes.rotated_at`, `expiry`,
 //! `status`.
 //!
 //! ## Not reported
@@ -20,8 +21,9 @@
 //! - Credentials whose whole life, from creation to expiry, is no longer than the threshold.
 //! - Credentials that are switched off or have expired (see `expired-credential`).
 //! - Identity providers, and other credentials that hold no secret or cannot expire.
-//! - Tokens that never expire (see `non-expiring-token`), legacy tokens of service accounts (see
-//!   `legacy-token`), and requests for tokens and certificates.
+//! - Credentials that never expire although they could (see `non-expiring-credential`), legacy tokens
+//!   of service accounts (see `legacy-token`), and requests for tokens and certificates. While it
+//!   could not be read whether one could expire, the verdict is "unknown".
 //! - A secret that was replaced in place, where the source shows only the first creation.
 //!
 //! ## Severity
@@ -59,6 +61,7 @@
 use headcount_sdk::model::Expiry;
 use jiff::Timestamp;
 
+use super::non_expiring_credential::could_expire;
 use super::subject::kind;
 use super::window::past_at;
 use super::{Context, Judgement, Judges, Meta, Rule, Setting, Subject, Verdict};
@@ -90,8 +93,13 @@ impl Rule for LongLivedCredential {
     }
 
     fn judge(&self, cx: &Context<'_>, subject: &Subject<'_>) -> Judgement {
-        if !subject.is_credential() || holds_no_secret(subject) || is_told_elsewhere(subject) {
+        if !subject.is_credential() || holds_no_secret(subject) {
             return Judgement::steady(Verdict::NotApplicable);
+        }
+        match is_told_elsewhere(subject) {
+            Ok(false) => {}
+            Ok(true) => return Judgement::steady(Verdict::NotApplicable),
+            Err(unknown) => return Judgement::steady(unknown),
         }
         let Some(usable) = subject.usable() else {
             return Judgement::steady(Verdict::Clear);
@@ -110,9 +118,14 @@ fn holds_no_secret(subject: &Subject<'_>) -> bool {
 }
 
 /// One credential, one finding: some rules know more of what never expires.
-fn is_told_elsewhere(subject: &Subject<'_>) -> bool {
-    let is_endless = subject.record.observation.expiry == Expiry::Never;
-    subject.is_kind(kind::SERVICE_ACCOUNT_TOKEN) || (is_endless && subject.is_one_of(&kind::TOKENS))
+fn is_told_elsewhere(subject: &Subject<'_>) -> Result<bool, Verdict> {
+    if subject.is_kind(kind::SERVICE_ACCOUNT_TOKEN) {
+        return Ok(true);
+    }
+    match subject.record.observation.expiry {
+        Expiry::Never => could_expire(subject),
+        Expiry::At { .. } | Expiry::NotApplicable | Expiry::Unknown => Ok(false),
+    }
 }
 
 /// When the value that is in use now was made.

@@ -1,7 +1,8 @@
 //! ## What it does
 //! Reports credentials that still work but have not been used for more than `days` days. One that
 //! was never used is idle since it was made, or since its source began to record use, whichever
-//! is later; if its source does not tell when it was made, since the agent first saw it.
+//! is later; if its source does not tell when it was made, since the agent first saw it. One that
+//! ends by itself when nobody uses it is reported after half of that time, if that is less.
 //!
 //! ## Why it matters
 //! A key that nobody uses lies in an old laptop, a backup or a build log. Deleting it costs
@@ -13,12 +14,15 @@
 //! `iam:GetCredentialReport`, to 15 minutes. On GitHub: the last use of tokens, authorised
 //! credentials and deploy keys. On Kubernetes: the label `kubernetes.io/legacy-token-last-used` of
 //! legacy tokens, to one day. The time by which a source may lag behind is added to the threshold.
-//! Exactly `days` days is not yet too long. Fields: `usage`, `created_at`, `status`.
+//! Exactly `days` days is not yet too long. API tokens of Okta end 30 days after their last use, so
+//! that they are reported after 15; the fact `expires_when_idle_days` says so. Fields: `usage`,
+//! `created_at`, `status`, `attributes.expires_when_idle_days`.
 //!
 //! ## Not reported
 //! - Credentials whose use the source does not record (AWS: service-specific credentials, signing
 //!   certificates, SSH keys; GitHub: secrets of pipelines; Kubernetes: certificates), or whose use
-//!   could not be read: the verdict is "unknown", and a finding that is open stays open.
+//!   could not be read: the verdict is "unknown", and a finding that is open stays open. The same
+//!   holds while it is not known after how many idle days it ends.
 //! - A legacy token that the cluster has switched off: see `legacy-token`.
 //! - Credentials that are switched off: the danger is gone, and switching off is a fix.
 //!
@@ -27,7 +31,8 @@
 //! made, or whether it is active.
 //!
 //! ## Fix
-//! Switch it off, wait until nothing has broken for a while, then delete it.
+//! Switch it off, wait until nothing has broken for a while, then delete it. One that ends when it
+//! is idle is about to do so: delete it, or find out what has stopped using it.
 //!
 //! ### CLI
 //! ```sh
@@ -47,7 +52,9 @@
 //! }
 //! ```
 
-use super::{Context, Judgement, Judges, Meta, Rule, Setting, Subject, Verdict, idle};
+use super::idle::{self, Limit};
+use super::subject::attribute;
+use super::{Context, Judgement, Judges, Meta, Rule, Setting, Subject, Verdict};
 use crate::findings::Severity;
 
 static META: Meta = Meta {
@@ -81,6 +88,26 @@ impl Rule for StaleCredential {
         if !subject.is_credential() || is_invalid {
             return Judgement::steady(Verdict::NotApplicable);
         }
-        idle::judge(cx, subject, META.severity)
+        match limit(cx, subject) {
+            Ok(limit) => idle::judge(cx.now, subject, META.severity, limit),
+            Err(unknown) => Judgement::steady(unknown),
+        }
     }
+}
+
+/// What dies of idleness is gone before the usual limit: half of its life is late enough.
+fn limit(cx: &Context<'_>, subject: &Subject<'_>) -> Result<Limit, Verdict> {
+    let name = attribute::ENDS_WHEN_IDLE;
+    let usual = Limit { days: cx.settings.days, ends_after: None };
+    let field = format!("attributes.{name}");
+    if let Some(unread) = subject.unread(&field) {
+        return Err(unread);
+    }
+    let Some(text) = subject.attribute(name) else {
+        return Ok(usual);
+    };
+    let ends_after: u32 =
+        text.parse().map_err(|_| Verdict::unknown(format!("{field} (no number of days)")))?;
+    let half = (ends_after / 2).max(1);
+    Ok(if half < usual.days { Limit { days: half, ends_after: Some(ends_after) } } else { usual })
 }

@@ -49,8 +49,9 @@
 //! }
 //! ```
 
+use super::idle::{self, Limit};
 use super::subject::{kind, trust_class};
-use super::{Context, Judgement, Judges, Meta, Rule, Setting, Subject, Verdict, idle};
+use super::{Context, Judgement, Judges, Meta, Rule, Setting, Subject, Verdict};
 use crate::findings::Severity;
 
 static META: Meta = Meta {
@@ -88,6 +89,7 @@ impl Rule for StaleIdentity {
             return Judgement::steady(verdict);
         }
         let severity = if subject.is_powerful() { Severity::High } else { META.severity };
-        idle::judge(cx, subject, severity)
+        let limit = Limit { days: cx.settings.days, ends_after: None };
+        idle::judge(cx.now, subject, severity, limit)
     }
 }

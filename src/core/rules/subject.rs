@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use headcount_sdk::model::{Class, Expiry, Level, Status};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
-use super::{Verdict, Violation};
+use super::{Judgement, Verdict, Violation};
 use crate::findings::{Certainty, Severity};
 use crate::inventory::{Record, Surroundings};
 
@@ -42,6 +42,37 @@ pub(super) mod kind {
     pub const WEBHOOK: &str = "webhook";
 }
 
+/// Attributes that any source may set, and that rules read whatever the kind of the record. The
+/// readme of the REST connector says what each means.
+pub(super) mod attribute {
+    /// `true`: an administrator consented for everybody, or for no person at all.
+    pub const ADMIN_CONSENT: &str = "admin_consent";
+    /// The AI platform that a key opens.
+    pub const AI_PROVIDER: &str = "ai_provider";
+    /// The id by which a client asks for consent.
+    pub const APP_ID: &str = "app_id";
+    /// `true`: whoever made it could have given it an expiry.
+    pub const CAN_EXPIRE: &str = "can_expire";
+    /// So many days without use, and it ends by itself.
+    pub const ENDS_WHEN_IDLE: &str = "expires_when_idle_days";
+    /// `true`: whoever holds it renews it, and so moves its end.
+    pub const EXPIRY_MOVES: &str = "expiry_moves";
+    /// `true`: it belongs to the vendor of the source itself.
+    pub const FIRST_PARTY: &str = "first_party";
+    /// `true`: each client is meant to have one of its own.
+    pub const PER_CLIENT: &str = "per_client";
+    /// The person who consented.
+    pub const PRINCIPAL_ID: &str = "principal_id";
+    /// Whether a key opens only some APIs or operations.
+    pub const RESTRICTED_APIS: &str = "restricted_apis";
+    /// Whether a key works only for some callers: networks, sites, apps.
+    pub const RESTRICTED_CALLERS: &str = "restricted_callers";
+    /// What it may do, as its source writes it.
+    pub const SCOPES: &str = "scopes";
+    /// `true`: it belongs to another organisation.
+    pub const THIRD_PARTY: &str = "third_party";
+}
+
 /// Values of the attribute `trust_class`.
 pub(super) mod trust_class {
     /// Made, changed and deleted by the vendor's service; the customer cannot edit it.
@@ -66,11 +97,15 @@ pub struct Subject<'a> {
 
 impl Subject<'_> {
     pub(super) fn is_identity(&self) -> bool {
-        self.record.observation.class == Class::Identity
+        self.record.observation.class.is_identity()
     }
 
     pub(super) fn is_credential(&self) -> bool {
         self.record.observation.class == Class::Credential
+    }
+
+    pub(super) fn is_grant(&self) -> bool {
+        self.record.observation.class == Class::Grant
     }
 
     pub(super) fn is_root(&self) -> bool {
@@ -99,6 +134,14 @@ impl Subject<'_> {
         }
     }
 
+    /// Whether an attribute that few kinds have is `true`; `None` = it has no such attribute.
+    pub(super) fn flag(&self, name: &str) -> Result<Option<bool>, Verdict> {
+        match self.unread(&format!("attributes.{name}")) {
+            Some(unread) => Err(unread),
+            None => Ok(self.attribute(name).map(|value| value == "true")),
+        }
+    }
+
     /// Whether the cluster made it for itself and makes it again: like a service-linked role,
     /// nobody in the organisation answers for it or can change it.
     pub(super) fn is_system(&self) -> bool {
@@ -117,7 +160,7 @@ impl Subject<'_> {
 
     /// Whether it belongs to an identity that is counted, which is then the one to judge.
     pub(super) fn has_parent_identity(&self) -> bool {
-        self.parent.is_some_and(|parent| parent.observation.class == Class::Identity)
+        self.parent.is_some_and(|parent| parent.observation.class.is_identity())
     }
 
     /// Whether the credential ends by itself within a day of being made.
@@ -127,6 +170,17 @@ impl Subject<'_> {
         match observation.expiry {
             Expiry::At { at } => at.duration_since(made) <= SHORT_LIFE,
             Expiry::Never | Expiry::NotApplicable | Expiry::Unknown => false,
+        }
+    }
+
+    /// The verdict as it stands until the credential ends by itself; what has ended does no harm.
+    pub(super) fn until_it_ends(&self, verdict: Verdict, now: Timestamp) -> Judgement {
+        match (&verdict, &self.record.observation.expiry) {
+            (Verdict::Violation(_), Expiry::At { at }) if *at <= now => {
+                Judgement::steady(Verdict::Clear)
+            }
+            (Verdict::Violation(_), Expiry::At { at }) => Judgement::until(verdict, *at),
+            _ => Judgement::steady(verdict),
         }
     }
 

@@ -14,11 +14,15 @@ use jiff::{SignedDuration, Timestamp};
 use super::*;
 use crate::inventory::{Coverage, Origin, Owner, Surroundings};
 
+mod agents;
 mod change;
+mod consent;
 mod coverage;
 mod credential;
 mod engine;
+mod expiring;
 mod github;
+mod keys;
 mod kinds;
 mod kubernetes;
 mod laws;
@@ -27,6 +31,7 @@ mod new;
 mod orphan;
 mod owner;
 mod power;
+mod secrets;
 mod stale;
 mod trust;
 
@@ -160,6 +165,14 @@ impl Case {
 
     pub fn attribute(self, name: &str, value: &str) -> Self {
         self.seen(|o| drop(o.attributes.insert(name.to_owned(), value.to_owned())))
+    }
+
+    /// One more that belongs to it.
+    pub fn with(mut self, child: Case) -> Self {
+        let mut child = child.record;
+        child.observation.parent = Some(self.record.id().clone());
+        self.around.children.push(child);
+        self
     }
 
     pub fn trust_class(self, class: &str) -> Self {

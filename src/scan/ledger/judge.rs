@@ -1,7 +1,8 @@
 //! Loads what a rule must see, asks the rules, and drafts the steps that follow.
 //!
-//! A record is judged again when it changes, when what it belongs to does, when the record at the
-//! other end of a link comes, changes or goes, and when an owner that it may inherit moves.
+//! A record is judged again when it changes, when what it belongs to or what belongs to it does,
+//! when the record at the other end of a link comes, changes or goes, and when an owner that it may
+//! inherit moves.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -52,6 +53,7 @@ impl Ledger {
         for written in &draft.commit.written {
             judged.extend(world.neighbours(written.record.id()).cloned());
         }
+        judged.extend(identities_above(draft, &mut world).await?);
         judged.extend(world.far_ends(&draft.before).await?);
         if knows_more_or_less(prior, state) {
             judged.extend(world.naming(&state.scope.place, None).await?);
@@ -79,6 +81,7 @@ impl Ledger {
         mut judged: BTreeSet<RecordId>,
     ) -> Result<()> {
         spread_owners(&mut world, &mut judged).await?;
+        world.children(&judged).await?;
         let subjects: Vec<String> = judged.iter().map(ToString::to_string).collect();
         let findings = self.findings_on(&subjects).await?;
         for record in judged.iter().filter_map(|id| world.get(id)) {
@@ -177,6 +180,19 @@ fn resolve_owners(world: &mut World<'_>, pending: &BTreeSet<RecordId>) -> BTreeS
     moved
 }
 
+/// The identities that what was written or removed belongs to: they are judged by all that they hold.
+async fn identities_above(draft: &Draft<'_>, world: &mut World<'_>) -> Result<Vec<RecordId>> {
+    let written = draft.commit.written.iter().map(|written| &written.record);
+    let parents: BTreeSet<RecordId> = written
+        .chain(&draft.before)
+        .filter_map(|record| record.observation.parent.clone())
+        .collect();
+    world.load(parents.iter().cloned()).await?;
+    let is_identity =
+        |id: &RecordId| world.get(id).is_some_and(|above| above.observation.class.is_identity());
+    Ok(parents.into_iter().filter(is_identity).collect())
+}
+
 /// Whether more or less of a scope is known than before: what it does not hold may now be proven
 /// not to be there, or no longer.
 fn knows_more_or_less(prior: &ScopeState, state: &ScopeState) -> bool {
@@ -184,8 +200,10 @@ fn knows_more_or_less(prior: &ScopeState, state: &ScopeState) -> bool {
         || prior.last_complete_at.is_some() != state.last_complete_at.is_some()
 }
 
-/// Whether a record answers to other words than before, or looks for others.
+/// Whether a record belongs to another one than before, answers to other words, or looks for
+/// others.
 pub(super) fn is_linked_otherwise(before: &Record, after: &Record) -> bool {
-    graph::sought(before) != graph::sought(after)
+    before.observation.parent != after.observation.parent
+        || graph::sought(before) != graph::sought(after)
         || graph::answered(before) != graph::answered(after)
 }

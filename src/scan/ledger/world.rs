@@ -3,7 +3,7 @@
 //! The store still holds what was before; the records of the commit lie over it. Candidates come
 //! from the store's keys and from a small index of the commit's own records, and the graph decides
 //! who is linked. Everything is loaded once, and bounded: a key leads to at most [`FAR_ENDS`]
-//! records, and a rule sees at most [`NEIGHBOURS`] on either side.
+//! records, and a rule sees at most [`NEIGHBOURS`] on either side and [`CHILDREN`] below.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,6 +17,9 @@ use crate::store::{Result, Store};
 
 /// Records that a rule sees on one side of its subject, the surest first.
 const NEIGHBOURS: usize = 100;
+/// Credentials and grants that a rule sees of one identity. A client that a large organisation
+/// consented to, each person alone, has more; it is judged by these.
+const CHILDREN: usize = 1_000;
 /// Records that one key leads to, where each of them must be judged again.
 const FAR_ENDS: u32 = 10_000;
 /// The same where they are only looked at. A first scan of many far ends comes in blocks, each of
@@ -197,8 +200,10 @@ impl<'a> World<'a> {
 
     /// What a rule sees around a record that was met.
     pub(super) fn surroundings(&self, record: &Record) -> Surroundings {
+        let children = self.below(record);
         let Some(ends) = self.ends.get(record.id()) else {
-            return Surroundings { scopes: self.scopes_named(record), ..Surroundings::default() };
+            let scopes = self.scopes_named(record);
+            return Surroundings { children, scopes, ..Surroundings::default() };
         };
         let side = |ends: &[(RecordId, Connection)]| {
             let there = ends.iter().filter_map(|(id, connection)| {
@@ -214,8 +219,23 @@ impl<'a> World<'a> {
         Surroundings {
             outgoing: side(&ends.outgoing),
             incoming: side(&ends.incoming),
+            children,
             scopes: self.scopes_named(record),
         }
+    }
+
+    /// What belongs to an identity, as far as [`Self::children`] was asked for it.
+    fn below(&self, record: &Record) -> Vec<Record> {
+        if !record.observation.class.is_identity() {
+            return Vec::new();
+        }
+        let ids = self.children.get(record.id()).into_iter().flatten();
+        // The store may still say so of one that this commit gives to another.
+        let is_below = |child: &&Record| {
+            child.observation.class.is_counted()
+                && child.observation.parent.as_ref() == Some(record.id())
+        };
+        ids.filter_map(|id| self.records.get(id)).filter(is_below).take(CHILDREN).cloned().collect()
     }
 
     fn names_places(&self, id: &RecordId) -> bool {
@@ -350,5 +370,6 @@ impl<'a> Wanted<'a> {
 }
 
 fn can_be_parent(record: &Record) -> bool {
-    matches!(record.observation.class, Class::Identity | Class::Principal | Class::Workload)
+    let class = record.observation.class;
+    class.is_identity() || matches!(class, Class::Principal | Class::Workload)
 }

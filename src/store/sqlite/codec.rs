@@ -60,10 +60,17 @@ pub(super) fn fold(text: &str) -> String {
 }
 
 pub(super) fn class(text: &str) -> Fallible<Class> {
-    [Class::Identity, Class::Credential, Class::Grant, Class::Principal, Class::Workload]
-        .into_iter()
-        .find(|class| class.as_str() == text)
-        .ok_or_else(|| Fault::damaged("record", "its class is not known"))
+    [
+        Class::Identity,
+        Class::AiAgent,
+        Class::Credential,
+        Class::Grant,
+        Class::Principal,
+        Class::Workload,
+    ]
+    .into_iter()
+    .find(|class| class.as_str() == text)
+    .ok_or_else(|| Fault::damaged("record", "its class is not known"))
 }
 
 pub(super) const fn origin(origin: Origin) -> &'static str {

@@ -12,8 +12,9 @@ type Text = Arc<String>;
 type Outcome<T> = Result<T, ExecutionError>;
 
 /// What a description can call, as its reference says it.
-pub const FUNCTIONS: [(&str, &str); 8] = [
+pub const FUNCTIONS: [(&str, &str); 9] = [
     ("after(a, b)", "whether the time `a` is later than the time `b`"),
+    ("days(duration)", "the whole days of a duration, rounded down"),
     ("digest(key, text)", "a short HMAC of a text: an id made of what must not be kept"),
     ("epoch(seconds)", "the time so many seconds after 1970"),
     ("epoch_ms(milliseconds)", "the time so many milliseconds after 1970"),
@@ -27,6 +28,7 @@ pub const FUNCTIONS: [(&str, &str); 8] = [
 pub fn add(context: &mut Context<'_, '_>) {
     let added = [
         context.add_function("after", after),
+        context.add_function("days", days),
         context.add_function("digest", digest),
         context.add_function("epoch", epoch),
         context.add_function("epoch_ms", epoch_ms),
@@ -57,6 +59,8 @@ fn after(a: Text, b: Text) -> Outcome<bool> {
     Ok(time("after", &a)? > time("after", &b)?)
 }
 
+fn days(of: Text) -> Outcome<i64> {
+    Ok(duration("days", &of)?.as_hours() / 24)
 /// The first half of HMAC-SHA-256, in hexadecimal digits: `openssl dgst -sha256 -hmac KEY` gives the
 /// same. It hides what nobody can guess; of what can be guessed, it hides nothing.
 fn digest(key: Text, text: Text) -> Text {

@@ -117,6 +117,7 @@ fn microsoft_has_what_is_asked_of_it() {
     // The vendor's description is of 2021.
     let newer = [
         "organization",
+        "agentIdentities.list",
         "federatedIdentityCredentials.list",
         "oauth2PermissionGrants.list",
         "applications.list: serviceManagementReference",

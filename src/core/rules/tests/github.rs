@@ -1,4 +1,4 @@
-//! `non-expiring-token`, `static-key-in-ci`, `third-party-app` and `insecure-webhook`.
+//! `non-expiring-credential`, `static-key-in-ci`, `third-party-app` and `insecure-webhook`.
 use super::*;
 
 fn credential(kind: &str, name: &str) -> Case {
@@ -15,9 +15,9 @@ fn token_without_expiry_by_kind_and_status() {
     ] {
         for (status, certainty) in [(Status::Active, "high"), (Status::Unknown, "medium")] {
             let case = credential(kind, "ci").status(status);
-            case.check("non-expiring-token", &format!("{severity}/{certainty}"));
+            case.check("non-expiring-credential", &format!("{severity}/{certainty}"));
         }
-        credential(kind, "ci").status(Status::Disabled).check("non-expiring-token", "clear");
+        credential(kind, "ci").status(Status::Disabled).check("non-expiring-credential", "clear");
     }
 }
 
@@ -25,19 +25,19 @@ fn token_without_expiry_by_kind_and_status() {
 fn token_is_endless_only_if_its_source_says_so() {
     let token = || credential("fine-grained-token", "ci");
     for at in [day(-1), day(1), day(36_500)] {
-        token().seen(|o| o.expiry = Expiry::At { at }).check("non-expiring-token", "clear");
+        token().seen(|o| o.expiry = Expiry::At { at }).check("non-expiring-credential", "clear");
     }
-    token().seen(|o| o.expiry = Expiry::Unknown).check("non-expiring-token", "unknown expiry");
-    token().unread("expiry").check("non-expiring-token", "unknown expiry (iam:Read)");
+    token().seen(|o| o.expiry = Expiry::Unknown).check("non-expiring-credential", "unknown expiry");
+    token().unread("expiry").check("non-expiring-credential", "unknown expiry (iam:Read)");
     let none = token().seen(|o| o.expiry = Expiry::NotApplicable);
-    none.check("non-expiring-token", "not applicable");
+    none.check("non-expiring-credential", "not applicable");
 }
 
 #[test]
 fn endless_token_is_as_bad_as_its_power() {
     for kind in ["classic-token", "oauth-token"] {
         let case = credential(kind, "ci").seen(|o| o.privilege = level(Level::Admin));
-        case.check("non-expiring-token", "high/high");
+        case.check("non-expiring-credential", "high/high");
     }
 }
 
@@ -53,11 +53,22 @@ fn one_credential_without_expiry_is_told_by_one_rule() {
             .check("long-lived-credential", "medium/medium");
     }
     for kind in ["access-key", "deploy-key", "ssh-key", "pull-secret"] {
-        late(kind).check("non-expiring-token", "not applicable");
+        late(kind).check("non-expiring-credential", "not applicable");
         late(kind).check("long-lived-credential", "medium/high");
+        // The same kind at a source that could have given it an end.
+        let could = || late(kind).attribute("can_expire", "true");
+        could().check("non-expiring-credential", "medium/high");
+        could().check("long-lived-credential", "not applicable");
+        let could_not = || late(kind).attribute("can_expire", "false");
+        could_not().check("non-expiring-credential", "not applicable");
+        could_not().check("long-lived-credential", "medium/high");
+        for rule in ["non-expiring-credential", "long-lived-credential"] {
+            let unread = late(kind).unread("attributes.can_expire");
+            unread.check(rule, "unknown attributes.can_expire (iam:Read)");
+        }
     }
     for kind in ["fine-grained-token-request", "certificate-request", "service-account-token"] {
-        late(kind).check("non-expiring-token", "not applicable");
+        late(kind).check("non-expiring-credential", "not applicable");
         late(kind).check("long-lived-credential", "not applicable");
     }
 }

@@ -44,6 +44,7 @@ fn kind() -> impl Strategy<Value = (Class, &'static str)> {
         Just((Class::Credential, "actions-secret")),
         Just((Class::Credential, "classic-token")),
         Just((Class::Credential, "service-account-token")),
+        Just((Class::AiAgent, "agent-identity")),
     ]
 }
 
@@ -73,6 +74,9 @@ prop_compose! {
         expiry in expiry(),
         history in history(),
         has_left in any::<bool>(),
+        ends_when_idle in proptest::option::of(0..200_u32),
+        third_party in any::<bool>(),
+        secrets in proptest::collection::vec((proptest::option::of(moment()), expiry()), 0..4),
     ) -> Case {
         let (class, kind) = kind;
         let case = match class {
@@ -80,11 +84,24 @@ prop_compose! {
             _ => Case::identity().attribute("in_use", "false"),
         };
         let case = case.seen(|o| {
+            o.class = class;
             o.kind = kind.to_owned();
+            let days = ends_when_idle.map(|days| ("expires_when_idle_days", days.to_string()));
+            let third = third_party.then(|| ("third_party", "true".to_owned()));
+            let scopes = third_party.then(|| ("scopes", "openid".to_owned()));
+            let facts = days.into_iter().chain(third).chain(scopes);
+            o.attributes.extend(facts.map(|(name, value)| (name.to_owned(), value)));
             o.status = status;
             o.created_at = created_at;
             o.usage = usage;
             o.expiry = expiry;
+        });
+        let case = secrets.into_iter().zip(0..).fold(case, |case, ((created_at, expiry), n)| {
+            let secret = Case::of(record(Class::Credential, "secret", &format!("s{n}")));
+            case.with(secret.seen(|o| {
+                o.created_at = created_at;
+                o.expiry = expiry;
+            }))
         });
         case.kept(|r| {
             r.first_seen_at = first_seen_at;

@@ -1,4 +1,4 @@
-//! `orphaned-identity`.
+//! `orphaned-identity` and `token-of-departed-user`.
 use headcount_sdk::Standing;
 use headcount_sdk::model::LinkKind;
 
@@ -6,6 +6,7 @@ use super::*;
 use crate::inventory::Neighbour;
 
 const RULE: &str = "orphaned-identity";
+const HELD: &str = "token-of-departed-user";
 
 fn owned(case: Case, basis: OwnerBasis, standing: Standing) -> Case {
     let reference = "ana".to_owned();
@@ -59,7 +60,25 @@ fn orphan_that_can_do_harm_is_worse() {
     for found in [Level::Escalating, Level::Admin] {
         left(Case::identity()).seen(|o| o.privilege = level(found)).check(RULE, "high/high");
     }
-    left(token()).check(RULE, "high/high");
+}
+
+/// standing × status: whoever left may still hold it.
+#[test]
+fn credential_by_the_standing_of_its_holder() {
+    for (standing, active, unknown) in [
+        (Standing::Left, "high/high", "high/medium"),
+        (Standing::Present, "clear", "clear"),
+        (Standing::NotKnown, "not applicable", "not applicable"),
+    ] {
+        let case = owned(token(), OwnerBasis::Label, standing);
+        case.check(HELD, active);
+        case.clone().status(Status::Unknown).check(HELD, unknown);
+        case.clone().status(Status::Disabled).check(HELD, "clear");
+        case.check(RULE, "not applicable");
+    }
+    owned(token(), OwnerBasis::Creator, Standing::Left).check(HELD, "high/medium");
+    token().kept(|r| r.owner = None).check(HELD, "not applicable");
+    left(Case::identity()).check(HELD, "not applicable");
 }
 
 #[test]
@@ -71,6 +90,7 @@ fn unread_members_prove_nothing() {
             case.unread(field).check(RULE, &unknown);
         }
         Case::identity().kept(|r| r.owner = None).unread(field).check(RULE, &unknown);
+        left(token()).unread(field).check(HELD, &unknown);
     }
     left(Case::identity()).unread("usage").check(RULE, "medium/high");
 }
@@ -89,13 +109,13 @@ fn orphan_is_told_where_the_evidence_stands() {
     // A credential of an identity has its owner.
     let key = Case::credential();
     let parent = key.parent.clone().unwrap();
-    inherit(key, &parent).check(RULE, "not applicable");
+    inherit(key, &parent).check(HELD, "not applicable");
     // A credential whose own evidence names somebody else than its identity's does not.
-    left(Case::credential()).check(RULE, "high/high");
+    left(Case::credential()).check(HELD, "high/high");
     // A person's credential, a repository's deploy key.
     for class in [Class::Principal, Class::Workload] {
         let parent = record(class, "x", "ana");
-        inherit(Case::credential_of(parent.clone()), &parent).check(RULE, "high/high");
+        inherit(Case::credential_of(parent.clone()), &parent).check(HELD, "high/high");
     }
     // A role that has the owner of the service account or workload that uses it.
     for (class, expected) in [(Class::Identity, "not applicable"), (Class::Workload, "medium/high")]
@@ -120,17 +140,20 @@ fn orphan_is_told_where_the_evidence_stands() {
 #[test]
 fn orphaned_credential_is_reported_until_it_expires() {
     let ends = || left(token()).seen(|o| o.expiry = Expiry::At { at: day(10) });
-    ends().check(RULE, "high/high until 10d");
-    ends().on(second(10 * DAY - 1)).check(RULE, "high/high until 10d");
-    ends().on(day(10)).check(RULE, "clear");
+    ends().check(HELD, "high/high until 10d");
+    ends().on(second(10 * DAY - 1)).check(HELD, "high/high until 10d");
+    ends().on(day(10)).check(HELD, "clear");
 }
 
 #[test]
 fn not_judged_as_orphan() {
-    for case in [Case::root(), Case::person()] {
-        left(case).check(RULE, "not applicable");
+    let grant = Case::of(record(Class::Grant, "role-binding", "edit"));
+    let repository = Case::of(record(Class::Workload, "repository", "x"));
+    for case in [Case::root(), Case::person(), grant, repository] {
+        for rule in [RULE, HELD] {
+            left(case.clone()).check(rule, "not applicable");
+        }
     }
     left(Case::identity()).attribute("system", "true").check(RULE, "not applicable");
-    left(Case::of(record(Class::Grant, "role-binding", "edit"))).check(RULE, "not applicable");
-    left(Case::of(record(Class::Workload, "repository", "x"))).check(RULE, "not applicable");
+    left(token()).attribute("system", "true").check(HELD, "not applicable");
 }

@@ -61,6 +61,8 @@ fn after(a: Text, b: Text) -> Outcome<bool> {
 
 fn days(of: Text) -> Outcome<i64> {
     Ok(duration("days", &of)?.as_hours() / 24)
+}
+
 /// The first half of HMAC-SHA-256, in hexadecimal digits: `openssl dgst -sha256 -hmac KEY` gives the
 /// same. It hides what nobody can guess; of what can be guessed, it hides nothing.
 fn digest(key: Text, text: Text) -> Text {

@@ -35,6 +35,8 @@ async fn expressions_read_answers_and_reckon_with_times() {
         ("epoch_ms(1700000000000)", json!("2023-11-14T22:13:20Z")),
         ("after('2026-01-02T00:00:00Z', '2026-01-01T23:00:00-02:00')", json!(false)),
         ("near('2026-01-01T00:00:00Z', '2026-01-01T00:00:59Z', 'PT1M')", json!(true)),
+        ("days('P30D')", json!(30)),
+        ("days('PT47H')", json!(1)),
         ("indices(token.scopes)", json!([0, 1])),
         // printf '%s' 'what do ya want for nothing?' | openssl dgst -sha256 -hmac Jefe (RFC 4231)
         (
@@ -51,9 +53,14 @@ async fn expressions_read_answers_and_reckon_with_times() {
 #[tokio::test]
 async fn failures_name_no_value() {
     let token = json!({"id": "MARKED"});
-    for source in
-        ["token.gone", "token.id + 1", "minus(token.id, 'P1D')", "nobody.id", "{}[token.id]"]
-    {
+    for source in [
+        "token.gone",
+        "token.id + 1",
+        "minus(token.id, 'P1D')",
+        "days(token.id)",
+        "nobody.id",
+        "{}[token.id]",
+    ] {
         let error = run(source, &[("token", token.clone())]).await.expect_err(source);
         assert!(!error.to_string().contains("MARKED"), "{source}: {error}");
     }

@@ -25,6 +25,7 @@ mod described;
 mod events;
 mod graph;
 mod large;
+mod pushed;
 
 const PLACE: &str = "test:1";
 

@@ -190,9 +190,12 @@ async fn a_program_that_hangs_is_killed_with_all_that_it_started() {
 
 #[tokio::test]
 async fn what_a_program_leaves_behind_is_ended_and_holds_nothing_up() {
-    let lab = Lab::of(&[BEGIN, &complete("a"), "sleep 1000 & echo $! > pid", "exit 0"]);
+    let lines = [BEGIN, &complete("a"), &seen("b", "1"), "sleep 1000 & echo $! > pid", "exit 4"];
+    let lab = Lab::of(&lines);
     lab.scopes().await.unwrap();
     lab.read("a").await.1.unwrap();
+    let told = reason(lab.read("b").await.1);
+    assert!(told.contains("exit code 4"), "its output has an end: {told}");
     ends(&lab.pid()).await;
 }
 

@@ -16,6 +16,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::Config;
 use crate::config::problem::ConfigError;
 
+pub mod backup;
 pub mod check;
 pub mod completions;
 #[cfg(feature = "demo")]
@@ -30,6 +31,7 @@ pub mod lines;
 pub mod output;
 pub mod permissions;
 pub mod progress;
+pub mod restore;
 pub mod run;
 pub mod scan;
 pub mod session;
@@ -142,6 +144,10 @@ pub enum Command {
     Diff(diff::DiffArgs),
     /// Where findings go: queues, a test event, dead letters, replay
     Sinks(sinks::SinksArgs),
+    /// Copy the whole inventory to a file, also while the agent runs
+    Backup(backup::BackupArgs),
+    /// Make a copy the inventory of an empty data directory
+    Restore(restore::RestoreArgs),
     /// Sources without code: descriptions of SaaS APIs, and the lines of programs and pushes
     #[cfg(any(feature = "open", feature = "rest"))]
     Sources(sources::SourcesArgs),
@@ -226,6 +232,8 @@ async fn dispatch(cli: Cli, style: &Style, out: &mut (dyn Write + Send)) -> anyh
         Command::Explain(args) => explain::run(&args, style, out),
         Command::Diff(args) => diff::run(&args, globals, style, out).await,
         Command::Sinks(args) => sinks::run(&args, globals, style, out).await,
+        Command::Backup(args) => backup::run(&args, globals, out).await,
+        Command::Restore(args) => restore::run(&args, globals, out).await,
         #[cfg(any(feature = "open", feature = "rest"))]
         Command::Sources(args) => sources::run(&args, *style, out).await,
         Command::Docs(args) => docs::run(&args, out),

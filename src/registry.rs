@@ -11,7 +11,7 @@ use headcount_sdk::{Connector, Manifest};
 use crate::config::{Config, ConnectorConfig, SinkConfig, SourceConfig};
 use crate::deliver::{self, Sink};
 use crate::scan::{Settings, Source};
-use crate::store::sqlite::SqliteStore;
+use crate::store::sqlite::{SqliteStore, backup};
 use crate::store::{Store, StoreError};
 
 #[cfg(not(feature = "aws"))]
@@ -171,6 +171,16 @@ pub async fn store_to_note(data_dir: &Path) -> Result<Arc<dyn Store>, StoreError
 /// The store of a data directory, also while another process writes to it.
 pub async fn store_to_read(data_dir: &Path) -> Result<Arc<dyn Store>, StoreError> {
     Ok(Arc::new(SqliteStore::open_reader(data_dir).await?))
+}
+
+/// Copies the inventory of a data directory to a file, also while another process writes to it.
+pub async fn back_up(data_dir: &Path, to: &Path) -> Result<(), StoreError> {
+    backup::copy_out(data_dir, to).await
+}
+
+/// Makes such a copy the inventory of a data directory that holds none.
+pub async fn restore(from: &Path, data_dir: &Path) -> Result<(), StoreError> {
+    backup::copy_in(from, data_dir).await
 }
 
 impl From<&Config> for Settings {

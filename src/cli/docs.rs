@@ -14,16 +14,15 @@ use headcount_core::rules::docs as rule_docs;
 
 use super::Exit;
 use crate::config::{reference, schema};
-use crate::registry::{self, Who};
+use crate::registry;
 
 mod commands;
 mod connector;
-
-/// The name that the documentation gives to the role in each account.
-const ROLE: &str = "HeadcountReader";
+mod deployment;
 
 /// Folders in which nothing but generated files may stand.
-const GENERATED_FOLDERS: [&str; 3] = ["docs/rules", "docs/reference", "deploy/permissions"];
+const GENERATED_FOLDERS: [&str; 4] =
+    ["docs/rules", "docs/reference", "deploy/permissions", "deploy/helm/headcount/files"];
 
 #[derive(Debug, Args)]
 pub struct DocsArgs {
@@ -91,31 +90,15 @@ pub fn generated() -> BTreeMap<String, String> {
     }
     for manifest in registry::manifests() {
         let name = manifest.connector;
-        files.insert(format!("docs/reference/connector-{name}.md"), connector::page(manifest));
-        for (file, who) in [
-            ("", Who::Reader),
-            ("-agent", Who::Agent { role: ROLE }),
-            ("-secret-metadata", Who::SecretMetadata),
-        ] {
-            if let Some(policy) = registry::permissions(name, who) {
-                files.insert(
-                    format!("deploy/permissions/{name}{file}.json"),
-                    format!("{policy:#}\n"),
-                );
-            }
-        }
+        let page = connector::page(manifest, &format!("connector: {name}"));
+        files.insert(format!("docs/reference/connector-{name}.md"), page);
     }
     for manifest in registry::described() {
         let path = format!("docs/reference/connector-rest-{}.md", manifest.connector);
-        files.insert(path, connector::page(manifest));
+        let configured = format!("connector: rest` with `description: {}", manifest.connector);
+        files.insert(path, connector::page(manifest, &configured));
     }
-    for (file, who) in
-        [("", Who::Reader), ("-token-accessors", Who::Asking { setting: "token_accessors" })]
-    {
-        if let Some(policy) = registry::permissions("vault", who) {
-            files.insert(format!("deploy/permissions/vault{file}.json"), format!("{policy:#}\n"));
-        }
-    }
+    files.extend(deployment::files());
     files
 }
 

@@ -6,10 +6,11 @@
 //!
 //! Each concern has its SQL in one file: [`records`] writes records and [`moving`] what moves in
 //! them, [`neighbourhood`] reads what a scan needs and [`query`] what people ask, [`edges`],
-//! [`findings`] and [`outbox`] do what their names say, [`sources`] the rest. Start at
+//! [`findings`], [`outbox`] and [`backup`] do what their names say, [`sources`] the rest. Start at
 //! `migrations/sqlite/0001_store.sql`.
 
 mod access;
+pub mod backup;
 mod codec;
 mod edges;
 mod fault;

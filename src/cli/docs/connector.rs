@@ -5,11 +5,12 @@ use std::fmt::Write as _;
 use headcount_sdk::Manifest;
 use headcount_sdk::manifest::{Caller, Need};
 
+/// `configured`: how a source of it is named in the configuration.
 #[must_use]
-pub fn page(manifest: &Manifest) -> String {
+pub fn page(manifest: &Manifest, configured: &str) -> String {
     let mut page = format!("# {}\n\n{}\n", manifest.title, manifest.about);
     // Writing to a String cannot fail.
-    let _ = writeln!(page, "\nIn the configuration: `connector: {}`.", manifest.connector);
+    let _ = writeln!(page, "\nIn the configuration: `{configured}`.");
     if manifest.is_open() {
         page.push_str(
             "\n## What is counted\n\nThe scopes and kinds of records that its lines name. ",

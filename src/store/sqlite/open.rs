@@ -18,7 +18,7 @@ use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 use super::fault::reason;
 use crate::store::{Result, StoreError};
 
-const FILE: &str = "headcount.db";
+pub(super) const FILE: &str = "headcount.db";
 const LOCK: &str = "lock";
 /// As in the first migration.
 const APPLICATION: i64 = 1_212_370_516;
@@ -86,7 +86,7 @@ pub(super) async fn reading(data_dir: &Path) -> Result<Opened> {
     Ok(Opened { writer: None, readers, lock: None })
 }
 
-fn create_dir(data_dir: &Path) -> Result<()> {
+pub(super) fn create_dir(data_dir: &Path) -> Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(data_dir).map_err(io(data_dir))
 }
 
@@ -96,7 +96,7 @@ fn private() -> OpenOptions {
     options
 }
 
-fn lock(data_dir: &Path) -> Result<File> {
+pub(super) fn lock(data_dir: &Path) -> Result<File> {
     let path = data_dir.join(LOCK);
     let file = private().write(true).open(&path).map_err(io(&path))?;
     match file.try_lock() {
@@ -108,7 +108,7 @@ fn lock(data_dir: &Path) -> Result<File> {
     }
 }
 
-fn options(path: &Path) -> SqliteConnectOptions {
+pub(super) fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(false)
@@ -139,9 +139,13 @@ async fn pool(options: SqliteConnectOptions, most: u32, path: &Path) -> Result<S
 }
 
 /// The number of the last migration that a file has had; 0 = none.
-struct Schema(i64);
+pub(super) struct Schema(i64);
 
 impl Schema {
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0 == 0
+    }
+
     fn at_most(&self, newest: i64, path: &Path) -> Result<()> {
         if self.0 <= newest {
             return Ok(());
@@ -160,7 +164,7 @@ fn newest() -> i64 {
 }
 
 /// Looks at a file without changing it, so that another program's database stays as it was.
-async fn inspect(path: &Path) -> Result<Schema> {
+pub(super) async fn inspect(path: &Path) -> Result<Schema> {
     let refused = |error: sqlx::Error| unusable(path, &reason(&error));
     let mut conn = options(path).read_only(true).connect().await.map_err(refused)?;
     let schema = schema(&mut conn).await.map_err(refused)?;
@@ -206,11 +210,11 @@ async fn migrate(writer: &SqlitePool, path: &Path) -> Result<()> {
     })
 }
 
-fn unusable(path: &Path, reason: &str) -> StoreError {
+pub(super) fn unusable(path: &Path, reason: &str) -> StoreError {
     StoreError::Unusable { path: path.display().to_string(), reason: reason.to_owned() }
 }
 
-fn io(path: &Path) -> impl Fn(std::io::Error) -> StoreError {
+pub(super) fn io(path: &Path) -> impl Fn(std::io::Error) -> StoreError {
     let path = PathBuf::from(path);
     move |error| unusable(&path, &error.kind().to_string())
 }

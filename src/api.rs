@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -22,7 +22,7 @@ use crate::clock::Clock;
 use crate::scan::agent::{Activation, Inbox, Scheduled};
 use crate::scan::{Engine, Source};
 use crate::store::Store;
-use crate::telemetry::{Metrics, Reading};
+use crate::telemetry::{self, Metrics, Reading};
 
 pub mod auth;
 pub mod hooks;
@@ -144,11 +144,18 @@ async fn readyz(State(face): State<Face>) -> Response {
     }
 }
 
-async fn metrics(State(face): State<Face>) -> Response {
+/// In OpenMetrics for whoever asks for it, else in the older text format of Prometheus.
+async fn metrics(State(face): State<Face>, headers: HeaderMap) -> Response {
+    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let asks = accepted.into_iter().any(|value| value.contains("application/openmetrics-text"));
     match Reading::take(face.store.as_ref(), &face.sinks).await {
         Ok(reading) => {
             let page = face.metrics.render(&reading, face.clock.now());
-            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            let (kind, page) = if asks {
+                ("application/openmetrics-text; version=1.0.0; charset=utf-8", page)
+            } else {
+                ("text/plain; version=0.0.4; charset=utf-8", telemetry::plain(&page))
+            };
             ([(header::CONTENT_TYPE, kind)], page).into_response()
         }
         Err(error) => {

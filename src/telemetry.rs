@@ -3,7 +3,7 @@
 //! No metric carries the id or the name of a record: label values are sources, scopes, rules and
 //! sinks, all of them bounded by configuration.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 use std::sync::atomic::AtomicU64;
@@ -200,6 +200,31 @@ impl Metrics {
     }
 }
 
+/// A page of OpenMetrics in the text format that Prometheus had before it: there a counter's family
+/// is called like its samples, and nothing marks the end.
+///
+/// <https://github.com/prometheus/docs/blob/main/docs/instrumenting/exposition_formats.md>
+#[must_use]
+pub fn plain(open_metrics: &str) -> String {
+    let counters: BTreeSet<&str> = open_metrics
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter"))
+        .collect();
+    let mut page = String::with_capacity(open_metrics.len());
+    for line in open_metrics.lines().filter(|line| *line != "# EOF") {
+        let mut words = line.splitn(4, ' ');
+        match (words.next(), words.next(), words.next(), words.next()) {
+            (Some("#"), Some(what), Some(name), Some(rest)) if counters.contains(name) => {
+                let _ = writeln!(page, "# {what} {name}_total {rest}");
+            }
+            _ => {
+                let _ = writeln!(page, "{line}");
+            }
+        }
+    }
+    page
+}
+
 fn register_inventory(registry: &mut Registry, reading: &Reading) {
     let records = gauges();
     let mut identities: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
@@ -266,4 +291,16 @@ fn number(count: u64) -> f64 {
 
 fn seconds(at: Timestamp) -> f64 {
     at.as_duration().as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn counters_keep_their_whole_name_in_the_older_format() {
+        let open = "# HELP scans Scans that ended.\n# TYPE scans counter\n\
+                    scans_total{source=\"aws\"} 1\n# HELP up Whether.\n# TYPE up gauge\nup 1\n# EOF\n";
+        let expected = "# HELP scans_total Scans that ended.\n# TYPE scans_total counter\n\
+                     scans_total{source=\"aws\"} 1\n# HELP up Whether.\n# TYPE up gauge\nup 1\n";
+        assert_eq!(super::plain(open), expected);
+    }
 }

@@ -1,8 +1,12 @@
 //! `headcount permissions`: what a connector must be allowed, generated from its manifest.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use clap::Args;
+use headcount_sdk::Manifest;
+use headcount_sdk::manifest::{Caller, Need};
+use serde_json::{Value, json};
 
 use super::lines::write_json;
 use super::{Exit, UsageError};
@@ -16,6 +20,7 @@ Examples:
   headcount permissions github                          the manifest of a GitHub App
   headcount permissions kubernetes | kubectl apply -f - the ClusterRole
   headcount permissions vault                           a policy, as `bao policy write` takes it
+  headcount permissions okta                            scopes, each with the calls that need it
 
 The first policy belongs to whoever reads an account: the agent itself, or the role that it assumes
 there. The second belongs to the agent that assumes such roles.";
@@ -46,14 +51,20 @@ pub fn run(args: &PermissionsArgs, out: &mut dyn Write) -> anyhow::Result<Exit> 
         (None, None) if args.secret_metadata => Who::SecretMetadata,
         (None, None) => Who::Reader,
     };
-    match registry::permissions(&args.connector, who) {
+    let described = registry::described();
+    let of_description = || {
+        let manifest = described.iter().find(|manifest| manifest.connector == args.connector)?;
+        (who == Who::Reader).then(|| scopes(manifest))
+    };
+    match registry::permissions(&args.connector, who).or_else(of_description) {
         Some(policy) => {
             write_json(out, &policy)?;
             Ok(Exit::Ok)
         }
         None => {
-            let all = registry::manifests().into_iter().chain(registry::described());
-            let known: Vec<&str> = all.map(|manifest| manifest.connector).collect();
+            let connectors = registry::manifests();
+            let known: Vec<&str> =
+                connectors.iter().chain(&described).map(|m| m.connector).collect();
             let text = if known.contains(&args.connector.as_str()) {
                 format!("the connector `{}` has no such reader", args.connector)
             } else {
@@ -63,4 +74,30 @@ pub fn run(args: &PermissionsArgs, out: &mut dyn Write) -> anyhow::Result<Exit> 
             Err(UsageError(text).into())
         }
     }
+}
+
+/// The permissions (most vendors say OAuth scopes) that a description needs, each with the
+/// operations that need it.
+#[must_use]
+pub fn scopes(manifest: &Manifest) -> Value {
+    let mut by_permission: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
+    for operation in manifest.operations.iter().filter(|o| o.caller != Caller::Free) {
+        let without = match operation.need {
+            Need::Access => "nothing can be read".to_owned(),
+            Need::Scopes(scopes) => format!("incomplete: {}", scopes.join(", ")),
+            Need::Enrichment(field) => format!("not known: {field}"),
+        };
+        by_permission.entry(operation.permission).or_default().push(json!({
+            "operation": operation.name, "why": operation.why, "without_it": without,
+        }));
+    }
+    let permissions: Vec<Value> = by_permission
+        .into_iter()
+        .map(|(permission, needed_by)| json!({"permission": permission, "needed_by": needed_by}))
+        .collect();
+    json!({
+        "description": manifest.connector,
+        "title": manifest.title,
+        "permissions": permissions,
+    })
 }

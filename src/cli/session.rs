@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use headcount_core::inventory::Record;
 use jiff::Timestamp;
 
@@ -37,9 +36,6 @@ impl Session {
     /// For commands that change the inventory or the queues.
     pub async fn to_write(globals: &Globals) -> anyhow::Result<Self> {
         let config = globals.load()?;
-        std::fs::create_dir_all(&config.data_dir).with_context(|| {
-            format!("the data directory {} cannot be made", config.data_dir.display())
-        })?;
         let store = registry::store_to_write(&config.data_dir).await?;
         Ok(Self { config, store, now: SystemClock.now() })
     }

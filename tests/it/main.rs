@@ -5,6 +5,7 @@
 mod cluster;
 mod command_line;
 mod configuration;
+mod deploy;
 mod generated;
 mod hooks;
 mod kill;

@@ -9,3 +9,4 @@ pub mod prism;
 pub mod receiver;
 pub mod running;
 pub mod testbed;
+pub mod tools;

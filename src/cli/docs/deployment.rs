@@ -6,10 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use headcount_sdk::Manifest;
-use headcount_sdk::manifest::{Caller, Need};
 use serde_json::{Value, json};
 
+use crate::cli::permissions::scopes;
 use crate::config::schema;
 use crate::registry::{self, Who};
 
@@ -39,6 +38,13 @@ pub fn files() -> BTreeMap<String, String> {
     for manifest in registry::described() {
         put(&format!("deploy/permissions/rest-{}.json", manifest.connector), &scopes(manifest));
     }
+    for (file, who) in
+        [("", Who::Reader), ("-token-accessors", Who::Asking { setting: "token_accessors" })]
+    {
+        if let Some(policy) = registry::permissions("vault", who) {
+            put(&format!("deploy/permissions/vault{file}.json"), &policy);
+        }
+    }
     if let Some(policy) = registry::permissions("aws", Who::Reader) {
         let member = member_account(&policy);
         put("deploy/permissions/aws-stackset.json", &stack_set(&member));
@@ -55,31 +61,6 @@ pub fn files() -> BTreeMap<String, String> {
         put("deploy/helm/headcount/values.schema.json", &schema);
     }
     files
-}
-
-/// The permissions (most vendors say OAuth scopes) that a description needs, each with the
-/// operations that need it.
-fn scopes(manifest: &Manifest) -> Value {
-    let mut by_permission: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
-    for operation in manifest.operations.iter().filter(|o| o.caller != Caller::Free) {
-        let without = match operation.need {
-            Need::Access => "nothing can be read".to_owned(),
-            Need::Scopes(scopes) => format!("incomplete: {}", scopes.join(", ")),
-            Need::Enrichment(field) => format!("not known: {field}"),
-        };
-        by_permission.entry(operation.permission).or_default().push(json!({
-            "operation": operation.name, "why": operation.why, "without_it": without,
-        }));
-    }
-    let permissions: Vec<Value> = by_permission
-        .into_iter()
-        .map(|(permission, needed_by)| json!({"permission": permission, "needed_by": needed_by}))
-        .collect();
-    json!({
-        "description": manifest.connector,
-        "title": manifest.title,
-        "permissions": permissions,
-    })
 }
 
 /// A CloudFormation template for the role that the agent assumes in an account.

@@ -13,6 +13,7 @@ mod moto;
 mod open;
 mod openbao;
 mod prism;
+mod quickstart;
 mod running;
 mod seeded;
 mod sources;

@@ -26,6 +26,29 @@ fn templates_are_what_cloudformation_describes() {
     assert_eq!(said, "", "checkov would have it otherwise");
 }
 
+/// By their own grammars: an action of IAM begins with its verb, and three verbs of Kubernetes read.
+#[test]
+fn every_permission_that_is_asked_for_reads() {
+    let read = |name: &str| -> Value { serde_json::from_str(&permissions(name)).unwrap() };
+    let actions = read("aws.json")["Statement"][0]["Action"].as_array().unwrap().clone();
+    assert!(actions.len() > 10);
+    for action in &actions {
+        let (_, verb) = action.as_str().unwrap().split_once(':').unwrap();
+        // A credential report is a list that AWS makes ready first.
+        let reads = verb == "GenerateCredentialReport";
+        assert!(reads || verb.starts_with("Get") || verb.starts_with("List"), "{action}");
+    }
+    for role in ["kubernetes.json", "kubernetes-secret-metadata.json"] {
+        for rule in read(role)["rules"].as_array().unwrap() {
+            for verb in rule["verbs"].as_array().unwrap() {
+                assert!(["get", "list", "watch"].contains(&verb.as_str().unwrap()), "{rule}");
+            }
+        }
+    }
+    let github = read("github.json")["default_permissions"].clone();
+    assert!(github.as_object().unwrap().values().all(|access| access == "read"), "{github}");
+}
+
 #[tokio::test]
 async fn the_role_that_the_template_makes_is_enough_for_the_agent() {
     let moto = Moto::start();
@@ -92,5 +115,5 @@ async fn the_role_that_the_template_makes_is_enough_for_the_agent() {
     // The role is counted as well, with the owner that the template wrote on it.
     let found = agent.scan_incomplete().await;
     let reader = found.iter().find(|record| record["name"] == ROLE).unwrap();
-    assert_eq!(reader["owner"]["name"], "team-security", "{reader}");
+    assert_eq!(reader["owner"]["ref"], "team-security", "{reader}");
 }

@@ -9,17 +9,16 @@ use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 
-use axum::Router;
-use axum::http::Uri;
 use headcount_simulator::github::{Hub, HubServer, ORGANIZATION};
 use headcount_simulator::kubernetes::{Cluster, ClusterServer};
-use headcount_simulator::{EXTERNAL_ID, Organization, Simulator, Size, github, kubernetes};
-use serde_json::{Value, json};
+use headcount_simulator::saas::{Okta, SaasServer};
+use headcount_simulator::{Clock, EXTERNAL_ID, Organization, Simulator, Size, github, kubernetes};
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
-use crate::prism::pem;
+use crate::support::pem;
 use crate::support::running::get;
 use crate::support::tools::{self, HELMS};
 
@@ -160,7 +159,7 @@ async fn the_quick_start_of_github_works_as_written() {
         ("app_id: 123456", format!("app_id: {app}")),
         ("    organizations: [acme]", organizations),
     ]);
-    fs::write(reader.home.path().join("github-app.pem"), pem()).unwrap();
+    fs::write(reader.home.path().join("github-app.pem"), pem::key()).unwrap();
     reader.follow("docs/quickstart-github.md").await;
     assert!(reader.ran >= 7, "{}", reader.ran);
 }
@@ -184,21 +183,14 @@ async fn the_quick_start_of_kubernetes_works_as_written() {
     }
 }
 
-/// An Okta in which there is nothing but the organisation.
-async fn empty(uri: Uri) -> axum::Json<Value> {
-    let is_organisation = uri.path() == "/api/v1/org";
-    axum::Json(if is_organisation { json!({"id": "00oEXAMPLE"}) } else { json!([]) })
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_quick_start_of_saas_works_as_written() {
-    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let server = tokio::spawn(async { axum::serve(listener, Router::new().fallback(empty)).await });
+    let clock = Clock::at("2026-03-10T12:00:00Z".parse().unwrap());
+    let server = SaasServer::start(Okta::seeded(&clock).unwrap()).await.unwrap();
+    let url = server.url();
     let described = format!("    base_url: {url}\n    description: okta");
     let mut reader = Reader::new(vec![("    description: okta", described)]);
-    fs::write(reader.home.path().join("okta-token"), "made-up\n").unwrap();
+    fs::write(reader.home.path().join("okta-token"), Okta::TOKEN).unwrap();
     reader.follow("docs/quickstart-saas.md").await;
-    server.abort();
     assert!(reader.ran >= 11, "{}", reader.ran);
 }

@@ -212,6 +212,7 @@ fn all_finding_events() -> Vec<Event> {
     let places = ["aws:123456789012", "aws-us-gov:123456789012"];
     let classes = [
         (Class::Identity, "iam-role"),
+        (Class::AiAgent, "agent-identity"),
         (Class::Credential, "access-key"),
         (Class::Grant, "inline-policy"),
         (Class::Principal, "iam-user"),

@@ -61,6 +61,9 @@ fn client_is_as_bad_as_the_worst_that_it_was_given() {
     assert!(title.starts_with("New: service-principal notes"), "{title}");
     let off = client().with(grant("ana", Level::Write).status(Status::Disabled));
     off.check(CLIENT, "clear");
+    // A secret of the client is no consent of anybody.
+    let secret = grant("s", Level::Write).seen(|o| o.class = Class::Credential);
+    client().with(secret).check(CLIENT, "clear");
 }
 
 #[test]

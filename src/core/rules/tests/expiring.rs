@@ -119,7 +119,7 @@ fn idle(days: &str) -> Case {
 fn what_dies_of_idleness_is_stale_at_half_its_life() {
     let rule = "stale-credential";
     for (ends_after, limit) in
-        [("30", 15), ("7", 3), ("1", 1), ("178", 89), ("180", 90), ("365", 90)]
+        [("30", 15), ("7", 3), ("1", 1), ("178", 89), ("180", 90), ("182", 90), ("365", 90)]
     {
         let at = second(limit * DAY);
         let past = second(limit * DAY + 1);
@@ -130,9 +130,11 @@ fn what_dies_of_idleness_is_stale_at_half_its_life() {
     assert_eq!(found.title, "access-key AKIA1 of ci in aws:123456789012 was not used for 15 days");
     assert_eq!(found.facts["threshold_days"], "15");
     assert_eq!(found.facts["expires_when_idle_days"], "30");
-    let usual = Case::credential().on(day(91)).violation(rule);
-    assert_eq!(usual.facts["threshold_days"], "90");
-    assert!(!usual.facts.contains_key("expires_when_idle_days"));
+    for usual in [Case::credential(), idle("180"), idle("182")] {
+        let facts = usual.on(day(91)).violation(rule).facts;
+        assert_eq!(facts["threshold_days"], "90");
+        assert!(!facts.contains_key("expires_when_idle_days"), "not why it is 90");
+    }
 }
 
 #[test]

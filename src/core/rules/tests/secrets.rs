@@ -69,6 +69,9 @@ fn what_could_not_be_read_is_unknown_only_if_it_decides() {
         let unknown = "unknown status or expiry of aws:123456789012:application-secret/two";
         holder().with(secret("one", 0)).with(unread()).on(day(500)).check(RULE, unknown);
         holder().with(unread()).on(day(500)).check(RULE, "clear");
+        let was_off = unread().status(Status::Disabled);
+        let read = if field == "status" { unknown } else { "clear" };
+        holder().with(secret("one", 0)).with(was_off).on(day(500)).check(RULE, read);
         pair().with(unread()).on(day(500)).check(RULE, "low/high");
         // Until the pair is too old, the third one may be the one that makes it so.
         pair().with(unread()).on(day(11)).check(RULE, &format!("{unknown} until 24d+1s"));

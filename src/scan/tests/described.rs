@@ -83,7 +83,7 @@ async fn rules_understand_what_descriptions_say() {
         ("pagerduty", &[]),
         ("slack", &[("third-party-grant", "Standup helper")]),
         ("snowflake", &[]),
-        ("vault", &[("non-expiring-credential", "shop")]),
+        ("vault", &[("non-expiring-credential", "shop"), ("non-expiring-credential", "token")]),
     ];
     assert_eq!(expected.map(|(name, _)| name)[..], catalog::names()[..]);
     for (name, expected) in expected {

@@ -106,7 +106,8 @@ pub struct Globals {
     )]
     pub config: Option<PathBuf>,
 
-    /// What is logged to stderr: error, warn, info, debug, trace, or a filter of targets
+    /// What is logged to stderr: error, warn, info, debug, trace, or a filter of targets. Libraries
+    /// are heard from info up, because some print whole requests below it
     #[arg(
         long,
         global = true,

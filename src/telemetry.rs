@@ -17,7 +17,11 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
-use tracing_subscriber::EnvFilter;
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::deliver::Counters;
 use crate::scan::agent::Observer;
@@ -27,13 +31,21 @@ use crate::store::{QueueState, RecordCount, Store, StoreError};
 /// Sends logs to stderr: text for a person, JSON for a collector.
 pub fn log_to_stderr(level: &str) {
     let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let heard = tracing_subscriber::registry().with(filter).with(filter_fn(may_be_heard));
+    let lines = fmt::layer().with_writer(std::io::stderr);
     // A second subscriber is refused; the first one (a test's) stays.
     let _ = if std::io::stderr().is_terminal() {
-        logs.with_target(false).try_init()
+        heard.with(lines.with_target(false)).try_init()
     } else {
-        logs.json().flatten_event(true).try_init()
+        heard.with(lines.json().flatten_event(true)).try_init()
     };
+}
+
+/// What others say below `info` is never heard, whatever the level: the SDK of AWS prints whole
+/// requests and answers at `trace`, headers and cookies included, and what a library prints in its
+/// next release nobody can promise.
+fn may_be_heard(metadata: &Metadata<'_>) -> bool {
+    metadata.target().starts_with("headcount") || *metadata.level() <= Level::INFO
 }
 
 type Labels = Vec<(&'static str, String)>;

@@ -1,7 +1,7 @@
 //! A stream of lines, taken apart scope by scope and kept small.
 //!
 //! [`Spooler`] takes bytes as they come, validates line by line and keeps each scope's
-//! observations deflated, so that a hundred thousand of them fit in a few megabytes. It knows what
+//! observations deflated, so that a large scope takes little memory. It knows what
 //! must hold between lines: who begins, that an id is said once, that a scope ends once. What comes
 //! out is a [`Batch`] per scope with how it ended; nothing here decides what that proves. Past 400
 //! lines, because what may follow what in a stream is one argument.

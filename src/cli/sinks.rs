@@ -64,10 +64,12 @@ pub async fn run(
         Some(SinksCommand::Test { name }) => test(name, globals, *style, out).await?,
         Some(SinksCommand::DeadLetters { name }) => dead(name, globals, *style, out).await?,
         Some(SinksCommand::Replay { name, since }) => {
-            let session = Session::to_write(globals).await?;
-            let sink = known(&session.config, name)?;
-            let since = since.map(|moment| moment.resolve(session.now));
-            let queued = session.store.replay(sink.name(), since, session.now).await?;
+            let (config, now) = (globals.load()?, SystemClock.now());
+            let sink = known(&config, name)?;
+            // Beside the running agent, which looks at its queues once a minute.
+            let store = registry::store_to_note(&config.data_dir).await?;
+            let since = since.map(|moment| moment.resolve(now));
+            let queued = store.replay(sink.name(), since, now).await?;
             writeln!(out, "{} queued again.", style::count(queued, "dead letter"))?;
         }
     }

@@ -20,7 +20,7 @@ use tokio::process::{Child, Command};
 
 use crate::support::pem;
 use crate::support::running::get;
-use crate::support::tools::{self, HELMS};
+use crate::support::tools::{self, CHECKERS, HELMS};
 
 const OF_OTHERS: [&str; 6] = ["aws", "docker", "helm", "kubectl", "export", "#"];
 
@@ -148,6 +148,9 @@ async fn the_quick_start_of_aws_and_the_pages_of_operations_work_as_written() {
     assert!(reader.ran >= 14, "{}", reader.ran);
     reader.follow("docs/operations.md").await;
     assert!(reader.ran >= 18, "{}", reader.ran);
+    let mut restore = CHECKERS.python().script("manifests.py");
+    restore.arg(reader.home.path().join("restore.yaml")).arg("1.33");
+    assert_eq!(tools::output(&mut restore).trim(), "1");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -30,6 +30,8 @@ async fn a_running_agent_scans_delivers_shows_metrics_and_stops_when_told() {
     assert!(!findings.is_empty());
     let second = agent.run(&["scan"]).await.ending(1);
     assert!(second.stderr.contains("in use"), "{}", second.stderr);
+    let replayed = agent.run(&["sinks", "replay", "hook"]).await.ending(0);
+    assert_eq!(replayed.stdout, "0 dead letters queued again.\n");
 
     let metrics = get(&address, "/metrics").await;
     for name in [

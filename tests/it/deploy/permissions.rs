@@ -117,3 +117,40 @@ async fn the_role_that_the_template_makes_is_enough_for_the_agent() {
     let reader = found.iter().find(|record| record["name"] == ROLE).unwrap();
     assert_eq!(reader["owner"]["ref"], "team-security", "{reader}");
 }
+
+/// As EKS starts a pod whose service account is annotated with a role: a token in a file, the role's
+/// name, and no key at all.
+#[tokio::test]
+async fn a_pod_becomes_its_role_by_the_token_of_its_service_account() {
+    let moto = Moto::start();
+    let federated = format!("arn:aws:iam::{ACCOUNT}:oidc-provider/oidc.example.com");
+    let trust = json!({
+        "Version": "2012-10-17",
+        "Statement": [{
+            "Effect": "Allow",
+            "Action": "sts:AssumeRoleWithWebIdentity",
+            "Principal": {"Federated": federated},
+        }],
+    });
+    moto.call([(
+        "iam",
+        "create_role",
+        json!({"RoleName": "headcount", "AssumeRolePolicyDocument": trust.to_string()}),
+    )]);
+    let agent = Agent::new(moto.url(), None);
+    let config = agent.config_path();
+    let token = std::path::Path::new(&config).with_file_name("token");
+    fs::write(&token, "eyJhbGciOiJub25lIn0.e30.").unwrap();
+    let mut check = agent.command(&["check", "--format", "json", "--config", &config]);
+    check
+        .env_remove("AWS_ACCESS_KEY_ID")
+        .env_remove("AWS_SECRET_ACCESS_KEY")
+        .env("AWS_ENDPOINT_URL", moto.url())
+        .env("AWS_ROLE_ARN", format!("arn:aws:iam::{ACCOUNT}:role/headcount"))
+        .env("AWS_WEB_IDENTITY_TOKEN_FILE", &token);
+    let output = check.output().await.unwrap();
+    let lines: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+    let granted = lines.iter().filter(|line| line["outcome"] == "ok").count();
+    assert!(granted >= 8, "{lines:#?}");
+    assert!(lines.iter().all(|line| line["place"] == format!("aws:{ACCOUNT}")), "{lines:#?}");
+}

@@ -209,9 +209,30 @@ impl Config {
             let at = node.nearest(&path).nearest(key).at;
             problems.push(Problem::new(Some(at), &path, fault));
         }
+        problems.extend(self.strangers(node));
         for mistake in self.rules.validate().err().unwrap_or_default() {
             let (path, message) = mistake.split_once(": ").unwrap_or(("rules", &mistake));
             problems.push(Problem::new(Some(node.nearest(path).at), path, message.to_owned()));
+        }
+        problems
+    }
+}
+
+impl Config {
+    /// Sources that a filter names and that are not configured.
+    fn strangers(&self, node: &Node) -> Vec<Problem> {
+        let known = self.sources.iter().map(|source| source.name.as_str());
+        let mut problems = Vec::new();
+        for (number, sink) in self.sinks.iter().enumerate() {
+            for (place, name) in sink.filter.sources.iter().enumerate() {
+                if known.clone().any(|source| source == name) {
+                    continue;
+                }
+                let path = format!("sinks[{number}].filter.sources[{place}]");
+                let hint = problem::suggestion(name, known.clone());
+                let message = format!("there is no source `{name}`{hint}");
+                problems.push(Problem::new(Some(node.nearest(&path).at), &path, message));
+            }
         }
         problems
     }

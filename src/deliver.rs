@@ -1,10 +1,11 @@
 //! From committed events to sinks: at least once, in order per finding, never silently dropped.
 //!
 //! A commit queues each event for each sink; what happens here cannot lose one. Reading order:
-//! - [`payload`] renders events, before the commit;
-//! - [`sinks`] knows the destinations and their configuration: a [`Sink`] takes one event;
-//! - [`signature`] signs webhooks, [`guard`] keeps them away from addresses that are nobody's
-//!   business;
+//! - [`payload`] renders events, before the commit; [`filter`] says who gets them;
+//! - [`sinks`] knows the destinations and their configuration: a [`Sink`] takes one event, or some;
+//!   [`reading`] reads events back for those that do not speak CloudEvents;
+//! - [`http`] posts for those that speak it, [`signature`] signs webhooks, [`guard`] keeps sinks
+//!   away from addresses that are nobody's business;
 //! - [`retry`] decides what follows an attempt, [`worker`] makes the attempts.
 //!
 //! Nothing here writes to the store but the outcome of attempts. Dead letters are listed and
@@ -13,8 +14,11 @@
 use jiff::SignedDuration;
 
 pub mod counters;
+pub mod filter;
 pub mod guard;
+pub mod http;
 pub mod payload;
+pub mod reading;
 pub mod retry;
 pub mod signature;
 pub mod sinks;
@@ -23,7 +27,8 @@ mod tests;
 pub mod worker;
 
 pub use counters::Counters;
-pub use sinks::{Sink, SinkConfig, SinkError, build, test_sink};
+pub use filter::{Filter, Subscriber};
+pub use sinks::{Batch, Sink, SinkConfig, SinkError, build, test_sink};
 pub use worker::{Deliverer, Drained, Pace};
 
 /// Why a sink did not take an event, by what to do next.

@@ -190,7 +190,7 @@ impl From<&Config> for Settings {
             brake: config.brake.into(),
             rules: config.rules.clone(),
             sources: config.sources.iter().map(|source| source.name.to_string()).collect(),
-            sinks: config.sinks.iter().map(|sink| sink.name().to_owned()).collect(),
+            sinks: config.sinks.iter().map(SinkConfig::subscriber).collect(),
             emit_baseline: config.emit_baseline,
             places_in_parallel: usize::from(config.max_places_in_parallel),
         }

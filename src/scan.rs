@@ -12,6 +12,7 @@ use headcount_core::rules::RuleConfig;
 use headcount_sdk::{Connector, ScanError, Scope};
 use jiff::Timestamp;
 
+use crate::deliver::Subscriber;
 use crate::store::StoreError;
 
 pub mod agent;
@@ -40,8 +41,8 @@ pub struct Settings {
     /// Names of every configured source. A place belongs to one of them; what a source that is no
     /// longer configured had read is taken over by the one that reads it now.
     pub sources: Vec<String>,
-    /// Names of the sinks that get every event.
-    pub sinks: Vec<String>,
+    /// Who is told of findings, and of which.
+    pub sinks: Vec<Subscriber>,
     /// Whether posture findings of a baseline go out one by one, instead of as one summary.
     pub emit_baseline: bool,
     pub places_in_parallel: usize,

@@ -8,7 +8,7 @@
 //!
 //! [`sqlite`] is the embedded implementation: one file, no server.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use headcount_core::findings::{Finding, FindingStatus, Severity, Transition, TransitionKind};
@@ -65,9 +65,10 @@ pub struct Commit {
     /// New owners and next judgement times of records, written or not. They update in place.
     pub judged: Vec<Judged>,
     pub transitions: Vec<Transition>,
-    /// Outgoing events, in order; one delivery for every sink in `sinks` is queued with each.
+    /// Outgoing events, in order; a delivery of each is queued for every sink in `sinks`, but for
+    /// those that its route leaves out.
     pub events: Vec<Event>,
-    pub sinks: Vec<String>,
+    pub sinks: Vec<Route>,
     /// The source's new state, when the commit begins or ends a scan.
     pub source_state: Option<SourceState>,
 }
@@ -109,6 +110,26 @@ pub struct Event {
     pub time: Timestamp,
     /// The CloudEvents JSON, byte for byte as it is signed and sent.
     pub body: String,
+}
+
+/// Which of a commit's events go to one sink.
+///
+/// An event that is left out is queued all the same when the sink knows its finding as open: the
+/// last event of that finding that was queued for it did not resolve it. So whoever was told of a
+/// finding is also told how it ends.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Route {
+    pub sink: String,
+    /// Events, by sequence, that the sink's filter does not take.
+    pub leaves_out: BTreeSet<u64>,
+}
+
+impl Route {
+    /// Every event goes to this sink.
+    #[must_use]
+    pub fn all(sink: &str) -> Self {
+        Self { sink: sink.to_owned(), leaves_out: BTreeSet::new() }
+    }
 }
 
 /// What is known of a configured source.

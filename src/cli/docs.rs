@@ -1,7 +1,7 @@
 //! `headcount docs`: everything in the repository that is written by the program itself.
 //!
-//! Rule pages, the command line, the configuration's schema and reference, connector pages and
-//! permission files all come from the code that they describe. A test compares them with what
+//! Rule pages, the command line, the configuration's schema and reference, pages of connectors and
+//! sinks, and permission files all come from the code that they describe. A test compares them with what
 //! stands in the repository and names `headcount docs generate`.
 
 use std::collections::BTreeMap;
@@ -14,11 +14,13 @@ use headcount_core::rules::docs as rule_docs;
 
 use super::Exit;
 use crate::config::{reference, schema};
+use crate::deliver::sinks;
 use crate::registry;
 
 mod commands;
 mod connector;
 mod deployment;
+mod sink;
 
 /// Folders in which nothing but generated files may stand.
 const GENERATED_FOLDERS: [&str; 4] =
@@ -92,6 +94,9 @@ pub fn generated() -> BTreeMap<String, String> {
         let name = manifest.connector;
         let page = connector::page(manifest, &format!("connector: {name}"));
         files.insert(format!("docs/reference/connector-{name}.md"), page);
+    }
+    for (kind, source) in sinks::SOURCES {
+        files.insert(format!("docs/reference/sink-{kind}.md"), sink::page(kind, source));
     }
     for manifest in registry::described() {
         let path = format!("docs/reference/connector-rest-{}.md", manifest.connector);

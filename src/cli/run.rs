@@ -60,7 +60,7 @@ pub async fn run(_args: &RunArgs, globals: &Globals) -> anyhow::Result<Exit> {
     stop_on_signal(cancel.clone())?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let settings = Settings::from(&session.config);
-    let sink_names = settings.sinks.clone();
+    let sink_names = settings.sinks.iter().map(|sink| sink.name.clone()).collect();
     let engine = Arc::new(Engine::new(
         Arc::clone(&session.store),
         settings,

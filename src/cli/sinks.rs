@@ -99,7 +99,7 @@ async fn list(globals: &Globals, style: Style, out: &mut (dyn Write + Send)) -> 
         let oldest = queue.oldest_pending_at.map(|at| time::ago(at, session.now));
         table.add_row(vec![
             Cell::new(sink.name()),
-            Cell::new(kind(sink)),
+            Cell::new(sink.kind.as_str()),
             Cell::new(queue.delivered),
             Cell::new(queue.pending),
             Cell::new(queue.dead),
@@ -108,14 +108,6 @@ async fn list(globals: &Globals, style: Style, out: &mut (dyn Write + Send)) -> 
     }
     write!(out, "{}", style::lines(table, 0))?;
     Ok(())
-}
-
-const fn kind(sink: &SinkConfig) -> &'static str {
-    match sink {
-        SinkConfig::Webhook(_) => "webhook",
-        SinkConfig::File(_) => "file",
-        SinkConfig::Stdout(_) => "stdout",
-    }
 }
 
 async fn test(

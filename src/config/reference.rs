@@ -36,7 +36,7 @@ const FIRST: [&str; 14] = [
 ];
 
 /// Values for keys that must be given, and for those whose default is to be absent.
-const SAMPLES: [(&str, &str); 23] = [
+const SAMPLES: [(&str, &str); 37] = [
     ("enabled", "false"),
     ("source", "aws"),
     ("allow_cidrs", "[\"127.0.0.0/8\"]"),
@@ -60,6 +60,20 @@ const SAMPLES: [(&str, &str); 23] = [
     ("working_dir", "/var/lib/headcount"),
     ("tokens", "[\"env:HEADCOUNT_PUSH_TOKEN\"]"),
     ("webhook_secret", "\"env:GITHUB_WEBHOOK_SECRET\""),
+    ("at_least", "high"),
+    ("owners", "[\"team-*\", nobody]"),
+    ("link", "\"https://headcount.example.com/findings/{finding}\""),
+    ("routing_key", "\"env:PAGERDUTY_ROUTING_KEY\""),
+    ("index", "security"),
+    ("address", "\"logs.example.com:6514\""),
+    ("bucket", "acme-security"),
+    ("access_key_id", "\"env:S3_ACCESS_KEY_ID\""),
+    ("secret_access_key", "\"env:S3_SECRET_ACCESS_KEY\""),
+    ("credentials", "\"file:/etc/headcount/nats.creds\""),
+    ("slack.url", "\"env:SLACK_WEBHOOK_URL\""),
+    ("splunk.url", "https://splunk.example.com:8088"),
+    ("splunk.token", "\"env:SPLUNK_HEC_TOKEN\""),
+    ("nats.url", "\"tls://nats.example.com:4222\""),
 ];
 
 /// Longest line of a list.
@@ -222,7 +236,9 @@ impl Writer {
         if key == "name" {
             return Some(self.name.to_owned());
         }
-        SAMPLES.iter().find(|(name, _)| *name == key).map(|(_, value)| (*value).to_owned())
+        let own = format!("{}.{key}", self.name);
+        let sample = |wanted: &str| SAMPLES.iter().find(|(name, _)| *name == wanted);
+        sample(&own).or_else(|| sample(key)).map(|(_, value)| (*value).to_owned())
     }
 
     fn follow(&self, schema: &'static Schema) -> &'static Schema {

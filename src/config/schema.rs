@@ -13,6 +13,7 @@ use super::name::Name;
 use super::schedule::Schedule;
 use super::secret::SecretRef;
 use crate::deliver::guard::Cidr;
+use crate::deliver::sinks::syslog::HostPort;
 use crate::registry;
 
 /// Marks networks; a word of ours, JSON Schema has none.
@@ -35,6 +36,7 @@ pub fn text_checks() -> BTreeMap<&'static str, TextCheck> {
     checks.insert("^(env|file):.+$", |text| {
         text.parse::<SecretRef>().map(drop).map_err(|error| error.to_string())
     });
+    checks.insert("host-port", HostPort::check);
     checks.insert("socket-address", |text| {
         text.parse::<SocketAddr>()
             .map(drop)
@@ -47,12 +49,12 @@ fn build() -> Schema {
     let mut root = Schema::from(schemars::schema_for!(Config));
     root["title"] = json!("Headcount configuration");
     let definitions = Schema::from(schemars::schema_for!(RuleSettings));
-    for sink in root["$defs"]["SinkConfig"]["oneOf"].as_array_mut().into_iter().flatten() {
-        sink["properties"]["name"]["pattern"] = json!(Name::PATTERN);
-    }
+    let ids: Vec<&str> = registry::rules().iter().map(|rule| rule.meta().id).collect();
+    root["$defs"]["Filter"]["properties"]["rules"]["items"]["enum"] = json!(ids);
     root["$defs"]["Cidr"]["format"] = json!(CIDR);
-    // What a connector reads stands in its alternative, so only the whole can be closed.
+    // What a connector or a sink reads stands in its alternative, so only the whole can be closed.
     root["$defs"]["SourceConfig"]["unevaluatedProperties"] = json!(false);
+    root["$defs"]["SinkConfig"]["unevaluatedProperties"] = json!(false);
     root["properties"]["rules"] = rules(&root["properties"]["rules"], &definitions);
     if let Some(defs) = root.get_mut("$defs").and_then(Schema::as_object_mut) {
         // They allow settings that a rule does not read.

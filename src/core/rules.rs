@@ -60,7 +60,7 @@ mod unrestricted_api_key;
 mod unused_service_account;
 mod weak_owner;
 
-pub use settings::{Override, Resolved, RuleConfig, RuleSettings, Selector};
+pub use settings::{Override, Resolved, RuleConfig, RuleSettings, Selector, glob};
 pub use subject::Subject;
 pub use validate::nearest;
 

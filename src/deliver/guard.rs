@@ -1,12 +1,12 @@
-//! Which addresses a webhook may reach.
+//! Which addresses a sink may reach.
 //!
 //! Whoever can name a sink's URL, or a name server on the way, could otherwise point the agent at
 //! services that trust the machine it runs on. So every address is judged at the moment of
-//! connecting, inside the resolver that the HTTP client uses: a check before that could be
-//! answered differently from the connection.
+//! connecting, inside the resolver that the HTTP client uses, or where a socket is opened: a check
+//! before that could be answered differently from the connection.
 //!
 //! Sinks come from the operator's own configuration and often stand in private networks, which
-//! are allowed. Loopback has to be named in `allow_cidrs`. What no webhook can be (metadata
+//! are allowed. Loopback has to be named in `allow_cidrs`. What no sink can be (metadata
 //! services, link-local, multicast) cannot be allowed at all. Without TLS, only addresses in
 //! `allow_cidrs` are reached.
 
@@ -63,15 +63,15 @@ pub enum Transport {
 /// Why an address is not reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    #[error("{0} is never a webhook")]
+    #[error("{0} is never a sink")]
     Never(&'static str),
     #[error("a loopback address has to be named in allow_cidrs")]
     Loopback,
-    #[error("without https the address has to be named in allow_cidrs")]
+    #[error("without TLS the address has to be named in allow_cidrs")]
     Plain,
 }
 
-/// A host that has no address a webhook may reach.
+/// A host that has no address a sink may reach.
 #[derive(Debug, thiserror::Error)]
 #[error("{host} is refused: {refusal}")]
 pub struct Refused {
@@ -140,6 +140,15 @@ pub enum Unresolved {
     Refused(Refused),
     #[error("the name has no address")]
     NoAddress,
+}
+
+impl Guard {
+    /// Where a host may be reached; a literal address is judged like any other.
+    pub async fn look_up(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Unresolved> {
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let found = tokio::net::lookup_host((host, port)).await;
+        self.admit(host, found.map_err(|_| Unresolved::NoAddress)?)
+    }
 }
 
 impl Resolve for Guard {

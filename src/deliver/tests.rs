@@ -1,8 +1,15 @@
 //! Deliveries against a receiver in this process.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail by panicking")]
 
+mod batches;
 mod file;
+mod outage;
+mod pagerduty;
 mod receiver;
+mod slack;
+mod splunk;
+mod syslog;
+mod told;
 mod webhook;
 mod worker;
 

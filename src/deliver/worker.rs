@@ -1,20 +1,19 @@
 //! Makes the attempts: one task per sink, so that a sink that fails holds up no other.
 //!
-//! A worker loads what is due, delivers some at a time, and records a whole batch in one
-//! transaction. The store hands out only the first undelivered event of a finding, which keeps
+//! A worker loads what is due, delivers it ([`attempts`]: event by event, or in batches where a
+//! sink takes several with one request), and records what came of it in one transaction. The store hands out only the first undelivered event of a finding, which keeps
 //! their order. An attempt that was made but could not be recorded is made again later under the
 //! same id.
 //!
 //! When nothing gets through, the worker stops sending whole batches at the sink and tries a
 //! single event now and then, at growing intervals, until one arrives. Nothing is ever switched
-//! off. It logs when a sink begins to fail and when it works again, not in between.
+//! off. A sink that has a window ([`Batch`]) is given what is due when the window ends, when a batch
+//! is full or when something is urgent. The worker logs when a sink begins to fail and when it works again, not in between.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt as _;
 use futures::future::join_all;
-use futures::stream::FuturesUnordered;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Mutex, Notify};
 use tokio_util::sync::CancellationToken;
@@ -26,8 +25,10 @@ use super::sinks::Sink;
 use crate::clock::Clock;
 use crate::store::{Attempt, Delivery, Outcome, QueueState, Store, StoreError};
 
-/// Failures in a row within a batch after which the rest of it waits.
-const HOPELESS: u32 = 10;
+mod attempts;
+
+use attempts::Tried;
+
 /// The first pause of a sink that takes nothing; doubles until [`LONGEST_PAUSE`].
 const PAUSE: SignedDuration = SignedDuration::from_secs(5);
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_mins(5);
@@ -164,6 +165,15 @@ struct Failing {
     until: Timestamp,
 }
 
+/// Whether a step leaves events that a sink gathers to wait for others.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Gathering {
+    /// Until the sink's window ends.
+    GoesOn,
+    /// Nothing more will come.
+    IsOver,
+}
+
 /// What a step came to.
 enum Step {
     Attempted(Tally),
@@ -181,17 +191,10 @@ struct Tally {
     after: Option<SignedDuration>,
 }
 
-/// One attempt that came to an end.
-struct Tried {
-    delivery: Delivery,
-    at: Timestamp,
-    result: Result<(), DeliveryError>,
-}
-
 impl Worker {
     async fn run(&self, stop: &CancellationToken) {
         while !stop.is_cancelled() {
-            let until = match self.step(stop).await {
+            let until = match self.step(Gathering::GoesOn, stop).await {
                 Ok(Step::Attempted(_)) => continue,
                 Ok(Step::Idle(until)) => until,
                 Err(_) => self.clock.now().checked_add(PAUSE).ok(),
@@ -208,7 +211,7 @@ impl Worker {
         let deadline = self.clock.now().checked_add(patience).unwrap_or(Timestamp::MAX);
         let (mut delivered, mut failed, mut error) = (0, 0, None);
         while !stop.is_cancelled() {
-            match self.step(stop).await? {
+            match self.step(Gathering::IsOver, stop).await? {
                 Step::Attempted(tally) => {
                     delivered += tally.delivered;
                     failed += tally.failed;
@@ -239,9 +242,13 @@ impl Worker {
     }
 
     /// Loads what is due, attempts it, and records what came of it.
-    async fn step(&self, stop: &CancellationToken) -> Result<Step, StoreError> {
+    async fn step(
+        &self,
+        gathering: Gathering,
+        stop: &CancellationToken,
+    ) -> Result<Step, StoreError> {
         let mut state = self.state.lock().await;
-        let step = self.attempt(&mut state, stop).await;
+        let step = self.attempt(&mut state, gathering, stop).await;
         match &step {
             Ok(_) => state.store_fails = false,
             Err(error) if !std::mem::replace(&mut state.store_fails, true) => {
@@ -258,6 +265,7 @@ impl Worker {
     async fn attempt(
         &self,
         state: &mut State,
+        gathering: Gathering,
         stop: &CancellationToken,
     ) -> Result<Step, StoreError> {
         self.record(state).await?;
@@ -271,6 +279,12 @@ impl Worker {
             let queue = self.store.queue(self.sink.name()).await?;
             return Ok(Step::Idle(queue.next_due_at));
         }
+        if gathering == Gathering::GoesOn
+            && state.failing.is_none()
+            && let Some(until) = self.gathers_until(&due, now)
+        {
+            return Ok(Step::Idle(Some(until)));
+        }
         let tally = {
             let tried = self.try_all(due, stop).await;
             self.judge(tried, state)
@@ -280,57 +294,26 @@ impl Worker {
         Ok(Step::Attempted(tally))
     }
 
+    /// Until when what is due waits for others; `None` = it goes now.
+    fn gathers_until(&self, due: &[Delivery], now: Timestamp) -> Option<Timestamp> {
+        let batch = self.sink.batch().filter(|batch| batch.window > SignedDuration::ZERO)?;
+        let is_full = due.len() >= batch.events.min(self.pace.batch as usize);
+        // What failed before has waited long enough.
+        let goes_now = |d: &Delivery| d.attempts > 0 || self.sink.is_urgent(&d.event);
+        if is_full || due.iter().any(goes_now) {
+            return None;
+        }
+        let oldest = due.iter().map(|delivery| delivery.event.time).min()?;
+        let until = oldest.checked_add(batch.window).unwrap_or(Timestamp::MAX);
+        (until > now).then_some(until)
+    }
+
     async fn record(&self, state: &mut State) -> Result<(), StoreError> {
         if !state.unrecorded.is_empty() {
             self.store.record_attempts(self.sink.name(), &state.unrecorded).await?;
             state.unrecorded.clear();
         }
         Ok(())
-    }
-
-    /// Attempts each, some at a time. What is not attempted because of `stop`, or because nothing
-    /// gets through, stays due.
-    async fn try_all(&self, due: Vec<Delivery>, stop: &CancellationToken) -> Vec<Tried> {
-        let mut waiting = due.into_iter();
-        let mut under_way = FuturesUnordered::new();
-        let mut tried = Vec::with_capacity(waiting.len());
-        let mut in_vain = 0;
-        let over = async {
-            stop.cancelled().await;
-            tokio::time::sleep(self.pace.grace).await;
-        };
-        tokio::pin!(over);
-        loop {
-            while under_way.len() < self.sink.concurrency()
-                && in_vain < HOPELESS
-                && !stop.is_cancelled()
-                && let Some(delivery) = waiting.next()
-            {
-                under_way.push(self.try_one(delivery));
-            }
-            tokio::select! {
-                biased;
-                next = under_way.next() => match next {
-                    Some(one) => {
-                        in_vain = if one.result.is_ok() { 0 } else { in_vain + 1 };
-                        tried.push(one);
-                    }
-                    None => break,
-                },
-                () = &mut over => break,
-            }
-        }
-        if let Err(error) = self.sink.settle().await {
-            for one in tried.iter_mut().filter(|one| one.result.is_ok()) {
-                one.result = Err(error.clone());
-            }
-        }
-        tried
-    }
-
-    async fn try_one(&self, delivery: Delivery) -> Tried {
-        let result = self.sink.deliver(&delivery.event).await;
-        Tried { delivery, at: self.clock.now(), result }
     }
 
     /// Turns results into attempts to record.

@@ -21,8 +21,9 @@ use self::draft::{Counts, Draft, Rendered, changed_record};
 use self::judge::is_linked_otherwise;
 use super::Settings;
 use super::engine::pile::Block;
+use crate::deliver::filter::Matter;
 use crate::deliver::payload::{self, Envelope};
-use crate::store::{Commit, Event, Result, SourceState, Store, Used};
+use crate::store::{Commit, Event, Result, Route, SourceState, Store, Used};
 
 mod draft;
 mod judge;
@@ -223,6 +224,7 @@ impl Ledger {
         if let Some(summary) = summary {
             let sequence = self.store.next_sequence().await?;
             let envelope = self.envelope(place, sequence);
+            draft.commit.sinks = self.routes(&[(sequence, summary_of(place.source))]);
             draft.commit.events.push(payload::baseline_event(
                 &envelope,
                 place.source,
@@ -230,8 +232,12 @@ impl Ledger {
                 place.now,
             ));
         }
-        draft.commit.sinks.clone_from(&self.settings.sinks);
         self.write(&draft.commit).await
+    }
+
+    /// Which events, by sequence, go to which sink.
+    fn routes(&self, matters: &[(u64, Matter<'_>)]) -> Vec<Route> {
+        self.settings.sinks.iter().map(|sink| sink.route(matters)).collect()
     }
 
     fn envelope<'a>(&'a self, place: Place<'a>, sequence: u64) -> Envelope<'a> {
@@ -413,14 +419,16 @@ impl Ledger {
         let silent = self.silent_sources(&draft).await?;
         let Draft { place, mut commit, rendered, .. } = draft;
         let mut sequence = self.store.next_sequence().await?;
-        for (transition, about) in rendered {
+        let mut matters = Vec::new();
+        for (transition, about) in &rendered {
             if !silent.contains(about.source()) {
-                commit.events.push(self.event(place, sequence, &transition, &about));
+                commit.events.push(self.event(place, sequence, transition, about));
+                matters.push((sequence, about.matter(transition)));
                 sequence += 1;
             }
-            commit.transitions.push(transition);
         }
-        commit.sinks.clone_from(&self.settings.sinks);
+        commit.sinks = self.routes(&matters);
+        commit.transitions = rendered.into_iter().map(|(transition, _)| transition).collect();
         self.write(&commit).await?;
         Ok(commit.transitions.len() as u64)
     }
@@ -457,6 +465,11 @@ impl Ledger {
         let about = payload::About { meta, record, parent, scope };
         payload::finding_event(&self.envelope(place, sequence), transition, &about)
     }
+}
+
+/// A first scan's summary, as filters see it.
+const fn summary_of(source: &str) -> Matter<'_> {
+    Matter { rule: None, severity: findings::Severity::Info, source, owner: None }
 }
 
 impl Ending<'_> {

@@ -23,6 +23,7 @@ use crate::store::{FindingFilter, RecordFilter, Store};
 mod below;
 mod described;
 mod events;
+mod filters;
 mod graph;
 mod large;
 mod pushed;
@@ -144,7 +145,7 @@ impl World {
             brake: Brake::default(),
             rules: RuleConfig::default(),
             sources: vec!["s".to_owned()],
-            sinks: vec!["hook".to_owned()],
+            sinks: vec![Subscriber::to_all("hook")],
             emit_baseline: false,
             places_in_parallel: 2,
         };

@@ -63,6 +63,7 @@ macro_rules! store_contract {
             deliveries: replay_takes_only_what_failed_since
             deliveries: attempts_are_recorded_all_or_none
             deliveries: sinks_have_queues_of_their_own
+            deliveries: sink_that_was_told_of_a_finding_is_told_how_it_ends
             deliveries: hundred_thousand_pending_are_drained_in_order_of_findings
         }
     };

@@ -9,7 +9,7 @@ use axum::routing::post;
 use headcount::clock::SystemClock;
 use headcount::deliver::{Deliverer, Pace, build};
 use headcount::store::sqlite::SqliteStore;
-use headcount::store::{Commit, Event, Store as _};
+use headcount::store::{Commit, Event, Route, Store as _};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::measure::{self, Server};
@@ -51,7 +51,7 @@ pub fn deliver(url: &str) {
             scan: "bench".to_owned(),
             source: "bench".to_owned(),
             events: (1..=EVENTS).map(|sequence| event(sequence, now)).collect(),
-            sinks: vec![SINK.to_owned()],
+            sinks: vec![Route::all(SINK)],
             ..Commit::default()
         };
         store.commit(&commit).await.unwrap();

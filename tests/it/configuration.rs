@@ -95,7 +95,8 @@ fn every_mistake_has_a_place_and_a_remedy() {
         ),
         (
             "sinks: [{name: a}]\n",
-            "headcount.yaml:1:9: sinks[0]: `type` is missing (one of `webhook`, `file`, `stdout`)",
+            "headcount.yaml:1:9: sinks[0]: `type` is missing (one of `webhook`, `slack`, \
+             `pagerduty`, `splunk`, `syslog`, `nats`, `s3`, `file`, `stdout`)",
         ),
         (
             "sinks: [{name: A, type: stdout}]\n",
@@ -107,6 +108,21 @@ fn every_mistake_has_a_place_and_a_remedy() {
             "headcount.yaml:1:61: sinks[0].secrets: needs at least one entry\n\
              headcount.yaml:1:79: sinks[0].allow_cidrs[0]: `x` is no network: write an address or \
              CIDR notation such as 127.0.0.0/8",
+        ),
+        (
+            "sinks: [{name: a, type: stdout, filter: {at_least: hi, owners: ['team:*']}}]\n",
+            "headcount.yaml:1:52: sinks[0].filter.at_least: unknown value `hi` (did you mean \
+             `high`?)",
+        ),
+        (
+            "sinks: [{name: a, type: stdout, filter: {rules: [stale-identty]}}]\n",
+            "headcount.yaml:1:50: sinks[0].filter.rules[0]: unknown value `stale-identty` (did you \
+             mean `stale-identity`?)",
+        ),
+        (
+            "sinks: [{name: a, type: stdout, filter: {sources: [aws, aw]}}]\n",
+            "headcount.yaml:1:57: sinks[0].filter.sources[1]: there is no source `aw` (did you \
+             mean `aws`?)",
         ),
         (
             "rules: {stale-identty: {}}\n",
@@ -294,6 +310,7 @@ fn the_published_schema_refuses_what_we_refuse() {
         "sources: [{name: a, connector: aws, endpoint: x}]",
         "sources: [{name: a, connector: aws, accounts: {organization: {rol: x}}}]",
         "sinks: [{name: a, type: stdout, color: red}]",
+        "sinks: [{name: a, type: stdout, filter: {severity: high}}]",
         "rules: {root-access-key: {days: 3}}",
         "brake: {max_percent: 130}",
     ] {

@@ -16,6 +16,8 @@ mod prism;
 mod quickstart;
 mod running;
 mod seeded;
+#[cfg(all(feature = "nats", feature = "s3"))]
+mod sinks;
 mod sources;
 mod support;
 mod tidy;

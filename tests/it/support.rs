@@ -2,11 +2,13 @@
 
 pub mod agent;
 pub mod moto;
+pub mod nats;
 pub mod npm;
 pub mod openbao;
 pub mod pem;
 pub mod prism;
 pub mod receiver;
+pub mod rsyslog;
 pub mod running;
 pub mod testbed;
 pub mod tools;

@@ -259,7 +259,8 @@ impl Selector {
 ///
 /// On a mismatch only the last `*` has to take one more byte: whatever an earlier one could still
 /// take, the last one can take as well. So the time is bounded by the product of the lengths.
-pub(super) fn glob(pattern: &str, text: &str) -> bool {
+#[must_use]
+pub fn glob(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
     let (mut p, mut t) = (0, 0);
     let mut last_star = None;

@@ -1,8 +1,19 @@
 //! A file of events, one line of JSON each, for whatever follows files.
 //!
+//! # When it counts as delivered
+//!
 //! Opened for each batch and only ever appended to, so it may be rotated under the agent. Lines
 //! count as delivered once they are synced to disk. After a crash in the middle of a line the next
 //! event begins on a fresh one; the event that was cut is written again whole.
+//!
+//! # Set it up
+//!
+//! ```yaml
+//! sinks:
+//!   - name: events
+//!     type: file
+//!     path: ./findings.ndjson
+//! ```
 
 use std::io::{self, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -22,8 +33,6 @@ use crate::store::Event;
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "FileSink")]
 pub struct FileConfig {
-    /// Names the sink in logs, metrics and commands. Unique.
-    pub name: String,
     /// Made if it is not there, readable only by the agent's user. Its folder must exist.
     pub path: PathBuf,
 }
@@ -38,9 +47,8 @@ pub struct FileSink {
 
 impl FileSink {
     #[must_use]
-    pub fn new(config: &FileConfig) -> Self {
-        let (name, path) = (config.name.clone(), config.path.clone());
-        Self { name, path, open: Mutex::new(None) }
+    pub fn new(name: &str, config: &FileConfig) -> Self {
+        Self { name: name.to_owned(), path: config.path.clone(), open: Mutex::new(None) }
     }
 
     fn failed(&self, doing: &str, error: &io::Error) -> DeliveryError {

@@ -1,4 +1,14 @@
 //! Standard output, for a pipe into something that people already run.
+//!
+//! One CloudEvent a line. It counts as delivered when it was written.
+//!
+//! # Set it up
+//!
+//! ```yaml
+//! sinks:
+//!   - name: pipe
+//!     type: stdout
+//! ```
 
 use std::io::Write as _;
 
@@ -13,10 +23,7 @@ use crate::store::Event;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "StdoutSink")]
-pub struct StdoutConfig {
-    /// Names the sink in logs, metrics and commands. Unique.
-    pub name: String,
-}
+pub struct StdoutConfig {}
 
 #[derive(Debug)]
 pub struct Stdout {
@@ -25,8 +32,8 @@ pub struct Stdout {
 
 impl Stdout {
     #[must_use]
-    pub fn new(config: &StdoutConfig) -> Self {
-        Self { name: config.name.clone() }
+    pub fn new(name: &str) -> Self {
+        Self { name: name.to_owned() }
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{HeaderMap, Response, StatusCode};
+use axum::http::{HeaderMap, Response, StatusCode, Uri};
 use axum::routing::any;
 use standardwebhooks::Webhook;
 use tempfile::TempDir;
@@ -21,11 +21,16 @@ pub const OLD: &str = "whsec_b2xkb2xkb2xkb2xkb2xkb2xkb2xkb2xk";
 /// A request as it arrived.
 #[derive(Clone, Debug)]
 pub struct Seen {
+    pub path: String,
     pub headers: HeaderMap,
     pub body: Bytes,
 }
 
 impl Seen {
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
@@ -81,6 +86,12 @@ pub fn with_headers(code: u16, headers: &[(&str, &str)]) -> Response<Body> {
     response.body(Body::from("MARKED answer")).unwrap()
 }
 
+/// An answer with this body.
+pub fn saying(code: u16, body: &str) -> Response<Body> {
+    let response = Response::builder().status(StatusCode::from_u16(code).unwrap());
+    response.body(Body::from(body.to_owned())).unwrap()
+}
+
 impl Receiver {
     /// Answers with these codes in turn, and then with 200.
     pub async fn answering(codes: &[u16]) -> Self {
@@ -115,6 +126,26 @@ impl Receiver {
         self.config_with(name, &self.url("127.0.0.1"), &["new"], &["127.0.0.0/8"])
     }
 
+    /// A sink of this type that posts here: these keys, its secrets by reference.
+    pub fn config_of(&self, kind: &str, keys: serde_json::Value) -> SinkConfig {
+        let secret = format!("file:{}", self.secrets.path().join("new").display());
+        let mut config = serde_json::json!({
+            "name": "hook",
+            "type": kind,
+            "url": self.url("127.0.0.1"),
+            "allow_cidrs": ["127.0.0.0/8"],
+        });
+        match kind {
+            "pagerduty" => config["routing_key"] = secret.into(),
+            "splunk" => config["token"] = secret.into(),
+            _ => {}
+        }
+        for (key, value) in keys.as_object().unwrap() {
+            config[key] = value.clone();
+        }
+        serde_json::from_value(config).unwrap()
+    }
+
     pub fn url(&self, host: &str) -> String {
         format!("http://{host}:{}/hook", self.port)
     }
@@ -138,8 +169,13 @@ impl Receiver {
     }
 }
 
-async fn receive(State(shared): State<Shared>, headers: HeaderMap, body: Bytes) -> Response<Body> {
-    let seen = Seen { headers, body };
+async fn receive(
+    State(shared): State<Shared>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response<Body> {
+    let seen = Seen { path: uri.path().to_owned(), headers, body };
     shared.seen.lock().unwrap().push(seen.clone());
     let mut answers = shared.answers.lock().unwrap();
     answers(&seen)

@@ -136,7 +136,7 @@ async fn names_that_lead_to_this_machine_are_refused_unless_allowed() {
 async fn addresses_in_the_url_are_judged_before_anything_is_sent() {
     let receiver = Receiver::answering(&[]).await;
     let loopback = "a loopback address has to be named in allow_cidrs";
-    let never = "a link-local or metadata address is never a webhook";
+    let never = "a link-local or metadata address is never a sink";
     let everything = &["0.0.0.0/0", "::/0"][..];
     let table = [
         ("https://127.0.0.1/x", &[][..], format!("127.0.0.1 is refused: {loopback}")),
@@ -153,7 +153,7 @@ async fn addresses_in_the_url_are_judged_before_anything_is_sent() {
         (
             "http://10.0.0.1/x",
             &[],
-            "10.0.0.1 is refused: without https the address has to be named in allow_cidrs"
+            "10.0.0.1 is refused: without TLS the address has to be named in allow_cidrs"
                 .to_owned(),
         ),
         (

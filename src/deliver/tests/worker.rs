@@ -15,20 +15,20 @@ use crate::clock::{Clock as _, ManualClock};
 use crate::deliver::sinks::{self, SinkConfig};
 use crate::deliver::{Deliverer, DeliveryError, Drained, Pace, Sink};
 use crate::store::sqlite::SqliteStore;
-use crate::store::{Commit, Event, Store};
+use crate::store::{Commit, Event, Route, Store};
 
 /// No test waits longer for something that should happen.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A store of its own, and a clock that stands still.
-struct Bench {
-    store: Arc<SqliteStore>,
-    clock: ManualClock,
+pub struct Bench {
+    pub store: Arc<SqliteStore>,
+    pub clock: ManualClock,
     folder: TempDir,
 }
 
 impl Bench {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Arc::new(SqliteStore::open(folder.path()).await.unwrap());
         let clock = ManualClock::at("2026-11-21T00:00:00Z".parse().unwrap());
@@ -39,22 +39,26 @@ impl Bench {
     async fn commit(&self, sinks: &[&str], findings: &[Option<&str>]) {
         let first = self.store.next_sequence().await.unwrap();
         let events = (first..).zip(findings).map(|(sequence, f)| event(sequence, *f)).collect();
+        self.commit_events(sinks, events).await;
+    }
+
+    pub async fn commit_events(&self, sinks: &[&str], events: Vec<Event>) {
         let commit = Commit {
             at: self.clock.now(),
             scan: "scan".to_owned(),
             source: "aws".to_owned(),
             events,
-            sinks: sinks.iter().map(|&name| name.to_owned()).collect(),
+            sinks: sinks.iter().map(|name| Route::all(name)).collect(),
             ..Commit::default()
         };
         self.store.commit(&commit).await.unwrap();
     }
 
-    fn sink(&self, config: &SinkConfig) -> Box<dyn Sink> {
+    pub fn sink(&self, config: &SinkConfig) -> Box<dyn Sink> {
         sinks::build_with_clock(config, Arc::new(self.clock.clone())).unwrap()
     }
 
-    fn deliverer(&self, sinks: Vec<Box<dyn Sink>>) -> Deliverer {
+    pub fn deliverer(&self, sinks: Vec<Box<dyn Sink>>) -> Deliverer {
         let pace = Pace { dice: || 0.5, grace: Duration::ZERO, ..Pace::default() };
         Deliverer::new(self.store.clone(), sinks, Arc::new(self.clock.clone()), pace)
     }
@@ -64,7 +68,7 @@ impl Bench {
         self.deliverer(vec![self.sink(&receiver.config("hook"))])
     }
 
-    fn wait(&self, seconds: i64) {
+    pub fn wait(&self, seconds: i64) {
         self.clock.advance(SignedDuration::from_secs(seconds));
     }
 
@@ -74,7 +78,7 @@ impl Bench {
 }
 
 /// What is due right now, delivered.
-async fn drain(deliverer: &Deliverer) -> Drained {
+pub async fn drain(deliverer: &Deliverer) -> Drained {
     let mut drained = deliverer.drain(SignedDuration::ZERO).await.unwrap();
     assert_eq!(drained.len(), 1);
     drained.remove(0)

@@ -9,6 +9,7 @@ use headcount_sdk::{Observation, RecordId};
 use jiff::Timestamp;
 
 use super::{Done, Place};
+use crate::deliver::filter::Matter;
 use crate::store::{Commit, Written};
 
 /// Everything that is gathered for one commit.
@@ -38,6 +39,20 @@ impl Rendered {
         match self {
             Self::Record(record, _) => &record.source,
             Self::Scope(state) => &state.source,
+        }
+    }
+
+    /// The step as filters see it.
+    pub(super) fn matter<'a>(&'a self, transition: &'a Transition) -> Matter<'a> {
+        let owner = match self {
+            Self::Record(record, _) => record.owner.as_ref(),
+            Self::Scope(_) => None,
+        };
+        Matter {
+            rule: Some(&transition.finding.rule),
+            severity: transition.finding.severity,
+            source: self.source(),
+            owner: owner.map(|owner| owner.reference.as_str()),
         }
     }
 }

@@ -1,7 +1,12 @@
 //! Events and their ways to the sinks.
 
+use std::collections::BTreeSet;
+
+use headcount_core::findings::{Finding, Severity, Transition, TransitionKind};
+
+use super::findings::finding;
 use super::*;
-use crate::store::{Attempt, Event, Outcome, StoreError};
+use crate::store::{Attempt, Event, Outcome, Route, StoreError};
 
 const SINK: &str = "hook";
 
@@ -17,7 +22,7 @@ pub fn event(sequence: u64, finding: Option<&str>) -> Event {
 }
 
 fn events(at: i64, events: Vec<Event>) -> Commit {
-    Commit { events, sinks: vec![SINK.to_owned()], ..commit(moment(at)) }
+    Commit { events, sinks: vec![Route::all(SINK)], ..commit(moment(at)) }
 }
 
 async fn due(store: &dyn Store, at: i64) -> Vec<u64> {
@@ -158,7 +163,7 @@ pub async fn attempts_are_recorded_all_or_none(store: &dyn Store) {
 
 pub async fn sinks_have_queues_of_their_own(store: &dyn Store) {
     let mut first = events(0, vec![event(1, Some("f"))]);
-    first.sinks.push("siem".to_owned());
+    first.sinks.push(Route::all("siem"));
     store.commit(&first).await.unwrap();
     attempt(store, 1, 1, Outcome::Delivered).await;
     assert!(due(store, 1).await.is_empty());
@@ -167,6 +172,59 @@ pub async fn sinks_have_queues_of_their_own(store: &dyn Store) {
     store.commit(&Commit { sinks: Vec::new(), ..events(2, vec![event(2, None)]) }).await.unwrap();
     assert!(due(store, 2).await.is_empty());
     assert_eq!(store.next_sequence().await.unwrap(), 3);
+}
+
+/// Commits one step of a finding, which the route of the sink leaves out or not.
+async fn step(store: &dyn Store, number: u32, kind: TransitionKind, is_left_out: Filtered) {
+    let finding = Finding { transitions: number, ..finding("r", "s", Severity::Low, 0) };
+    let transition = Transition { kind, finding };
+    let sequence = store.next_sequence().await.unwrap();
+    let event = Event {
+        id: transition.event_id(),
+        finding: Some(transition.finding.id.clone()),
+        ..event(sequence, None)
+    };
+    let leaves_out = match is_left_out {
+        Filtered::LeftOut => [sequence].into(),
+        Filtered::Passes => BTreeSet::new(),
+    };
+    let sinks = vec![Route { sink: SINK.to_owned(), leaves_out }, Route::all("siem")];
+    let commit = Commit {
+        sinks,
+        transitions: vec![transition],
+        ..events(i64::try_from(sequence).unwrap(), vec![event])
+    };
+    store.commit(&commit).await.unwrap();
+}
+
+enum Filtered {
+    LeftOut,
+    Passes,
+}
+
+/// The severity of a finding falls below what its sink is there for, and it is resolved then.
+pub async fn sink_that_was_told_of_a_finding_is_told_how_it_ends(store: &dyn Store) {
+    use Filtered::{LeftOut, Passes};
+    use TransitionKind::{Opened, Reopened, Resolved, Updated};
+    let rows = [
+        (Opened, LeftOut, false),
+        (Updated, Passes, true),
+        (Updated, LeftOut, true),
+        (Resolved, LeftOut, true),
+        // A new life: nobody was told of it.
+        (Reopened, LeftOut, false),
+        (Resolved, LeftOut, false),
+        // Whoever is told only of the end was not told that it is open.
+        (Resolved, Passes, true),
+        (Reopened, LeftOut, false),
+    ];
+    let mut queued = 0;
+    for (number, (kind, filtered, is_queued)) in (1_u32..).zip(rows) {
+        step(store, number, kind, filtered).await;
+        queued += u64::from(is_queued);
+        assert_eq!(store.queue(SINK).await.unwrap().pending, queued, "step {number}, {kind:?}");
+    }
+    assert_eq!(store.queue("siem").await.unwrap().pending, 8);
 }
 
 /// A sink that is down, and long lines behind the first event of each finding: polling reads no

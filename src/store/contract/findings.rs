@@ -7,7 +7,7 @@ use headcount_core::findings::{
 };
 
 use super::*;
-use crate::store::{Event, FindingFilter, StoreError};
+use crate::store::{Event, FindingFilter, Route, StoreError};
 
 pub fn finding(rule: &str, subject: &str, severity: Severity, opened: i64) -> Finding {
     Finding {
@@ -116,7 +116,7 @@ pub async fn step_taken_twice_leaves_nothing_of_its_commit(store: &dyn Store) {
             time: moment(1),
             body: "{}".to_owned(),
         }],
-        sinks: vec!["hook".to_owned()],
+        sinks: vec![Route::all("hook")],
         ..commit_of(moment(1), [record("1", "a", moment(1))])
     };
     let failed = store.commit(&again).await;

@@ -23,10 +23,11 @@ const LOCK: &str = "lock";
 /// As in the first migration.
 const APPLICATION: i64 = 1_212_370_516;
 /// In schema order; a migration that was released is never edited.
-const MIGRATIONS: [(i64, &str, &str); 3] = [
+const MIGRATIONS: [(i64, &str, &str); 4] = [
     (1, "store", include_str!("../migrations/sqlite/0001_store.sql")),
     (2, "graph", include_str!("../migrations/sqlite/0002_graph.sql")),
     (3, "service", include_str!("../migrations/sqlite/0003_service.sql")),
+    (4, "told", include_str!("../migrations/sqlite/0004_told.sql")),
 ];
 
 /// A writer waits behind another commit of its own process, and a first scan's may be long.

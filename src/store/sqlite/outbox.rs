@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use headcount_core::findings::{Transition, TransitionKind};
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
@@ -13,7 +14,7 @@ use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
 use super::codec::{json, maybe_time, nanos, nanos_clamped, signed, time, unsigned};
 use super::fault::{Fallible, Fault};
 use super::sources::{counter, set_counter};
-use crate::store::{Attempt, Commit, DeadLetter, Delivery, Event, Outcome, QueueState};
+use crate::store::{Attempt, Commit, DeadLetter, Delivery, Event, Outcome, QueueState, Route};
 
 const ROWS: usize = 50;
 
@@ -21,7 +22,7 @@ pub(super) async fn next_sequence(conn: &mut SqliteConnection) -> Fallible<u64> 
     Ok(unsigned::<u64>("sequence", counter(conn, "event").await?)? + 1)
 }
 
-/// Writes events and queues a delivery of each for every sink.
+/// Writes events and queues their deliveries.
 pub(super) async fn write(conn: &mut SqliteConnection, commit: &Commit) -> Fallible<()> {
     let mut next = next_sequence(conn).await?;
     for event in &commit.events {
@@ -41,17 +42,91 @@ pub(super) async fn write(conn: &mut SqliteConnection, commit: &Commit) -> Falli
         insert_events(conn, chunk).await?;
     }
     let at = nanos(commit.at)?;
-    for sink in &commit.sinks {
+    let ends: BTreeSet<String> = commit
+        .transitions
+        .iter()
+        .filter(|step| step.kind == TransitionKind::Resolved)
+        .map(Transition::event_id)
+        .collect();
+    for route in &commit.sinks {
         let sink: i64 = sqlx::query_scalar(
             "INSERT INTO sinks (name) VALUES (?) \
              ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING number",
         )
-        .bind(sink.as_str())
+        .bind(route.sink.as_str())
         .fetch_one(&mut *conn)
         .await?;
-        queue_events(conn, sink, &commit.events, at).await?;
+        let chosen = choose(conn, sink, route, &commit.events, &ends).await?;
+        queue_events(conn, sink, &chosen, at).await?;
     }
     Ok(())
+}
+
+/// The events that go to a sink: what its route lets through, and what belongs to findings that
+/// it knows as open. Keeps what it knows up to date; `ends` are the events that resolve findings.
+async fn choose<'a>(
+    conn: &mut SqliteConnection,
+    sink: i64,
+    route: &Route,
+    events: &'a [Event],
+    ends: &BTreeSet<String>,
+) -> Fallible<Vec<&'a Event>> {
+    let findings: BTreeSet<&str> = events.iter().filter_map(|e| e.finding.as_deref()).collect();
+    let before = told(conn, sink, &findings).await?;
+    let mut known: BTreeSet<&str> = before.iter().map(String::as_str).collect();
+    let mut chosen = Vec::with_capacity(events.len());
+    for event in events {
+        let is_told = event.finding.as_deref().is_some_and(|finding| known.contains(finding));
+        if !is_told && route.leaves_out.contains(&event.sequence) {
+            continue;
+        }
+        if let Some(finding) = event.finding.as_deref() {
+            if ends.contains(&event.id) {
+                known.remove(finding);
+            } else {
+                known.insert(finding);
+            }
+        }
+        chosen.push(event);
+    }
+    let news: Vec<&str> = known.iter().copied().filter(|f| !before.contains(*f)).collect();
+    let over: Vec<&String> = before.iter().filter(|f| !known.contains(f.as_str())).collect();
+    if !news.is_empty() {
+        sqlx::query("INSERT INTO told (sink, finding) SELECT ?, value FROM json_each(?)")
+            .bind(sink)
+            .bind(json(&news)?)
+            .execute(&mut *conn)
+            .await?;
+    }
+    if !over.is_empty() {
+        sqlx::query(
+            "DELETE FROM told WHERE sink = ? AND finding IN (SELECT value FROM json_each(?))",
+        )
+        .bind(sink)
+        .bind(json(&over)?)
+        .execute(&mut *conn)
+        .await?;
+    }
+    Ok(chosen)
+}
+
+/// Which of these findings the sink knows as open.
+async fn told(
+    conn: &mut SqliteConnection,
+    sink: i64,
+    findings: &BTreeSet<&str>,
+) -> Fallible<BTreeSet<String>> {
+    if findings.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let told: Vec<String> = sqlx::query_scalar(
+        "SELECT finding FROM told WHERE sink = ? AND finding IN (SELECT value FROM json_each(?))",
+    )
+    .bind(sink)
+    .bind(json(findings)?)
+    .fetch_all(conn)
+    .await?;
+    Ok(told.into_iter().collect())
 }
 
 async fn insert_events(conn: &mut SqliteConnection, events: &[Event]) -> Fallible<()> {
@@ -79,7 +154,7 @@ async fn insert_events(conn: &mut SqliteConnection, events: &[Event]) -> Fallibl
 async fn queue_events(
     conn: &mut SqliteConnection,
     sink: i64,
-    events: &[Event],
+    events: &[&Event],
     at: i64,
 ) -> Fallible<()> {
     let mut lines = BTreeSet::new();

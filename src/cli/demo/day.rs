@@ -6,6 +6,7 @@ use headcount_simulator::{ChangeError, Holder, Organization, Trust, aws_managed}
 use jiff::SignedDuration;
 
 use super::estate::{ACCOUNT, Estate, LEAVER, NAMESPACE, REPOSITORY};
+use super::tenants;
 
 /// One hour of the day: what somebody does, and what Headcount should make of it.
 pub struct Hour {
@@ -37,6 +38,7 @@ const STRANGER: &str = "999988887777";
 
 const BOT: &str = "release-bot";
 const VENDOR: &str = "vendor-monitoring";
+const VENDOR_APP: &str = "Meeting notes AI";
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
@@ -121,6 +123,25 @@ pub static DAY: &[Hour] = &[
         what: "GitHub: a member whose token deploys every night leaves",
         later: HOUR,
         change: |estate, _| estate.github.change().remove_member(ORGANIZATION, LEAVER),
+    },
+    Hour {
+        what: "Entra: an administrator lets a note taker of another company read everyone's mail",
+        later: HOUR,
+        change: |estate, _| {
+            estate.tenants.entra.change().consent(VENDOR_APP, "Mail.Read Mail.Send offline_access");
+            Ok(())
+        },
+    },
+    Hour {
+        what: "Okta: the person leaves whose token exports the data warehouse every night",
+        later: HOUR,
+        change: |estate, _| {
+            let mut okta = estate.tenants.okta.change();
+            match okta.user(tenants::LEAVER) {
+                Some(leaver) => okta.deprovision(&leaver),
+                None => Ok(()),
+            }
+        },
     },
     Hour {
         what: "AWS: the user is deleted, and one of the same name is made",

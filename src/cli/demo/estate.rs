@@ -1,5 +1,6 @@
-//! The simulated organisation of the demo: AWS accounts, a GitHub organisation and a Kubernetes
-//! cluster that live by one clock and name each other, and the connectors that read them.
+//! The simulated organisation of the demo: AWS accounts, a GitHub organisation, a Kubernetes
+//! cluster and SaaS tenants that live by one clock and name each other, and the connectors that
+//! read them.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use headcount_simulator::{
 use secrecy::SecretString;
 
 use super::day::Cast;
+use super::tenants::Tenants;
 use crate::scan::Source;
 
 /// The repository whose workflow the trail begins with.
@@ -40,6 +42,7 @@ pub struct Estate {
     pub aws: Simulator,
     pub github: HubServer,
     pub cluster: ClusterServer,
+    pub tenants: Tenants,
     /// The id of the App by which GitHub is read.
     app_id: u64,
 }
@@ -61,7 +64,9 @@ impl Estate {
         hub.grant_token(github::ORGANIZATION, LEAVER, "nightly-deployment")?;
         hub.set_property(REPOSITORY, "owner", "team-checkout")?;
         let app_id = hub.reader(github::ORGANIZATION)?.app_id;
+        let tenants = Tenants::start(organization.clock()).await?;
         let estate = Self {
+            tenants,
             aws: Simulator::start(organization).await?,
             github: HubServer::start(hub).await?,
             cluster: ClusterServer::start(cluster).await?,
@@ -78,17 +83,25 @@ impl Estate {
             serde_json::json!({"kubeconfig": kubeconfig, "secret_metadata": true}),
         )?;
         let cluster = KubernetesConnector::new(cluster).context("the cluster")?;
-        Ok(vec![
+        let key = app_key()?;
+        let github = self.github_connector(&key)?;
+        let mut sources = vec![
             Source { name: "aws".to_owned(), connector: Arc::new(self.aws_connector()?) },
-            Source { name: "github".to_owned(), connector: Arc::new(self.github_connector()?) },
+            Source { name: "github".to_owned(), connector: Arc::new(github) },
             Source { name: "cluster".to_owned(), connector: Arc::new(cluster) },
-        ])
+        ];
+        sources.extend(self.tenants.sources(&key)?);
+        Ok(sources)
     }
 
     /// Requests that each system has answered since the last call, in the order of the sources.
-    pub fn take_calls(&self) -> [u64; 3] {
-        let calls =
-            [self.aws.calls().total(), self.github.calls().total(), self.cluster.calls().total()];
+    pub fn take_calls(&self) -> Vec<u64> {
+        let mut calls = vec![
+            self.aws.calls().total(),
+            self.github.calls().total(),
+            self.cluster.calls().total(),
+        ];
+        calls.extend(self.tenants.take_calls());
         self.aws.reset_calls();
         self.github.reset_calls();
         self.cluster.reset_calls();
@@ -105,20 +118,20 @@ impl Estate {
         Ok(AwsConnector::with(config, headcount_aws::Tuning::default(), Some(credentials))?)
     }
 
-    fn github_connector(&self) -> anyhow::Result<GithubConnector> {
+    fn github_connector(&self, key: &str) -> anyhow::Result<GithubConnector> {
         let config: headcount_github::Config = serde_json::from_value(serde_json::json!({
             "organizations": [github::ORGANIZATION],
             "base_url": self.github.url(),
             "auth": {"app_id": self.app_id, "private_key": "env:NOT_READ_IN_THE_DEMO"},
         }))?;
-        let secrets = Secrets { login: SecretString::from(app_key()?), webhook: None };
+        let secrets = Secrets { login: SecretString::from(key), webhook: None };
         // The real spacing is for GitHub's limit per minute; nobody else uses this one.
         let tuning = headcount_github::Tuning { spacing: Duration::ZERO, ..Default::default() };
         Ok(GithubConnector::with(config, tuning, Some(secrets))?)
     }
 }
 
-/// A private key for the App, made for this run and known to nobody else.
+/// A private key for the App and for a service account, made for this run and known to nobody else.
 fn app_key() -> anyhow::Result<String> {
     let pair = KeyPair::generate(KeySize::Rsa2048).context("no key could be made")?;
     let der: Pkcs8V1Der<'_> = pair.as_der().context("the key cannot be written")?;

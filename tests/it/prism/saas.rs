@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use headcount_simulator::Clock;
-use headcount_simulator::saas::{Google, SaasServer, Tenant};
+use headcount_simulator::saas::{Google, Graph, Okta, SaasServer, Slack, Tenant};
 use serde_json::{Value, json};
 
 use crate::support::agent::Agent;
@@ -73,6 +73,143 @@ fn judge(seen: &Seen, held: &Held) {
 
 fn kinds(records: &[Value]) -> BTreeSet<&str> {
     records.iter().filter_map(|record| record["kind"].as_str()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn okta_is_as_okta_describes_it() {
+    let held = Held {
+        file: "okta-nhi.json",
+        mends: vec![
+            Mend {
+                at: "/components/schemas/TimeDuration/pattern",
+                put: json!(r"^P(?!$)(\d+Y)?(\d+M)?(\d+W)?(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+S)?)?$"),
+                why: "the pattern wants the text to end after the P, where ISO 8601 wants it not to: \
+                      Okta's own example is P30D",
+            },
+            Mend {
+                at: "/paths/~1oauth2~1v1~1clients~1{clientId}~1roles/get/responses/200/content\
+                     /application~1json/schema/items",
+                put: json!({"anyOf": [{"$ref": "#/components/schemas/StandardRole"},
+                    {"$ref": "#/components/schemas/CustomRole"}]}),
+                why: "every standard role is a custom one as well, by the fields that are required; \
+                      only the discriminator tells them apart, which JSON Schema does not know",
+            },
+        ],
+        // The endpoints of service accounts were cut away.
+        past: &["/privileged-access/api/v1/service-accounts"],
+        held: &[
+            "/api/v1/api-tokens",
+            "/api/v1/apps",
+            "/api/v1/apps/{appId}/credentials/jwks",
+            "/api/v1/apps/{appId}/grants",
+            "/api/v1/org",
+            "/api/v1/users",
+            "/integrations/api/v1/api-services",
+            "/oauth2/v1/clients/{clientId}/roles",
+        ],
+    };
+    let source = |_: &SaasServer<Okta>, home: &Path| {
+        json!({"description": "okta", "settings": {"domain": "acme.okta.example.com"},
+            "secrets": {"api_token": secret(home, Okta::TOKEN)}})
+    };
+    let okta = Okta::seeded(&clock()).unwrap();
+    let Some((records, seen)) = scan(okta, &held, source, "GET /api/v1/api-tokens").await else {
+        return;
+    };
+    judge(&seen, &held);
+    assert_eq!(kinds(&records).len(), 6, "{:?}", kinds(&records));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slack_is_as_slack_describes_it() {
+    let held = Held {
+        file: "slack-nhi.json",
+        mends: vec![
+            Mend {
+                at: "/paths/~1admin.apps.approved.list/get/parameters/0/required",
+                put: json!(false),
+                why: "the token goes into the header, where it is not logged: \
+                      https://docs.slack.dev/authentication/tokens",
+            },
+            Mend {
+                at: "/paths/~1admin.apps.approved.list/get/responses/200/content\
+                     /application~1json/schema/properties/ok",
+                put: json!({"type": "boolean"}),
+                why: "a refusal has the status 200, too, and says `ok: false`: \
+                      https://docs.slack.dev/apis/web-api/#responses",
+            },
+        ],
+        past: &[],
+        held: &["/admin.apps.approved.list", "/users.list"],
+    };
+    let source = |_: &SaasServer<Slack>, home: &Path| {
+        json!({"description": "slack", "settings": {"team_id": Slack::TEAM},
+            "secrets": {"token": secret(home, Slack::TOKEN)}})
+    };
+    let slack = Slack::seeded(&clock()).unwrap();
+    let denied = "GET /admin.apps.approved.list";
+    let Some((records, seen)) = scan(slack, &held, source, denied).await else { return };
+    judge(&seen, &held);
+    assert_eq!(kinds(&records).len(), 2, "{:?}", kinds(&records));
+}
+
+fn graph_mends() -> Vec<Mend> {
+    let open = |at| Mend {
+        at,
+        put: json!(true),
+        why: "further fields may only be objects by the description, and OData's own are texts: \
+              @odata.context, @odata.type, and what a subtype adds to an owner",
+    };
+    vec![
+        Mend {
+            at: "/paths/~1applications/get/parameters/7/schema/items",
+            put: json!({"type": "string"}),
+            why: "serviceManagementReference came after 2021: \
+                  https://learn.microsoft.com/graph/api/resources/application",
+        },
+        open("/components/schemas/microsoft.graph.entity/additionalProperties"),
+        open("/components/schemas/microsoft.graph.directoryObject/allOf/1/additionalProperties"),
+        open(
+            "/paths/~1applications/get/responses/200/content/application~1json/schema/additionalProperties",
+        ),
+        open(
+            "/paths/~1servicePrincipals/get/responses/200/content/application~1json/schema/additionalProperties",
+        ),
+        open(
+            "/paths/~1servicePrincipals~1{servicePrincipal-id}~1appRoleAssignedTo/get/responses/200/content/application~1json/schema/additionalProperties",
+        ),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn entra_is_as_microsoft_describes_it() {
+    let held = Held {
+        file: "graph-nhi.json",
+        mends: graph_mends(),
+        // The description is of 2021 and was cut to applications and service principals.
+        past: &["/oauth2PermissionGrants", "/organization"],
+        held: &[
+            "/applications",
+            "/servicePrincipals",
+            "/servicePrincipals/{servicePrincipal-id}/appRoleAssignedTo",
+        ],
+    };
+    let source = |server: &SaasServer<Graph>, home: &Path| {
+        json!({"description": "entra",
+            "settings": {"tenant": Graph::TENANT, "client_id": Graph::READER},
+            "token_url": format!("{}/{}/oauth2/v2.0/token", server.origin(), Graph::TENANT),
+            "secrets": {"client_secret": secret(home, Graph::SECRET)}})
+    };
+    let graph = Graph::seeded(&clock()).unwrap();
+    let Some((records, mut seen)) = scan(graph, &held, source, "GET /applications").await else {
+        return;
+    };
+    // One path per application, by its id.
+    let below = "/federatedIdentityCredentials";
+    assert_eq!(seen.past.iter().filter(|path| path.ends_with(below)).count(), 3);
+    seen.past.retain(|path| !path.ends_with(below));
+    judge(&seen, &held);
+    assert!(kinds(&records).len() > 5, "{:?}", kinds(&records));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -103,6 +103,8 @@ pub struct Seen {
 
 struct Inside {
     prism: Prism,
+    /// Holds the description, which prism watches for as long as it runs.
+    _folder: tempfile::TempDir,
     upstream: String,
     templates: Vec<String>,
     client: reqwest::Client,
@@ -130,8 +132,8 @@ impl Referee {
         let document: Value = serde_json::from_str(&text).unwrap();
         let templates = document["paths"].as_object().unwrap().keys().cloned().collect();
         let inside = Arc::new(Inside {
-            // Up, it has read the file.
             prism: Prism::start(&description, upstream),
+            _folder: folder,
             upstream: upstream.to_owned(),
             templates,
             client: reqwest::Client::builder().build().unwrap(),

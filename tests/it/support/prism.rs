@@ -39,6 +39,7 @@ pub fn description(file: &str) -> Option<PathBuf> {
 pub struct Mend {
     /// A JSON pointer, which must lead somewhere.
     pub at: &'static str,
+    /// What to put there; null takes it out.
     pub put: Value,
     /// For whoever reads the test: what the vendor does in truth, and where that is said.
     pub why: &'static str,
@@ -54,6 +55,9 @@ fn mended(description: &Path, mends: &[Mend], folder: &Path) -> PathBuf {
         let place = place.unwrap_or_else(|| panic!("{at} is not in {}", description.display()));
         assert_ne!(place, put, "{at} needs no mend any more");
         *place = put.clone();
+    }
+    if let Some(paths) = document["paths"].as_object_mut() {
+        paths.retain(|_, item| !item.is_null());
     }
     let path = folder.join("description.json");
     std::fs::write(&path, document.to_string()).unwrap();

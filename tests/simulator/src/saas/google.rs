@@ -26,6 +26,8 @@ const USE_OF: [&str; 2] = [
     "/v1/projects/acme-prod/locations/global/activityTypes/serviceAccountLastAuthentication/activities:query",
     "/v1/projects/acme-prod/locations/global/activityTypes/serviceAccountKeyLastAuthentication/activities:query",
 ];
+/// Keys that prove nothing but themselves; their strings are told by another call alone.
+const API_KEYS: &str = "/v2/projects/acme-prod/locations/global/keys";
 /// The project by its number, as some names say it.
 const NUMBERED: &str = "projects/100000000001";
 
@@ -52,6 +54,7 @@ const ROUTES: &[Route] = &[
         field: "keys",
         needs: "iam.serviceAccountKeys.list",
     },
+    route("/v2/projects/{project}/locations/{location}/keys", "keys", "apikeys.keys.list"),
     route(
         "/v1/projects/{project}/locations/{location}/workloadIdentityPools",
         "workloadIdentityPools",
@@ -82,7 +85,7 @@ impl Google {
     /// A project with nothing in it.
     pub fn empty(clock: &Clock) -> Self {
         let mut google = Self { holdings: Holdings::new(clock.clone()) };
-        for path in [ACCOUNTS, POOLS, USE_OF[0], USE_OF[1]] {
+        for path in [ACCOUNTS, API_KEYS, POOLS, USE_OF[0], USE_OF[1]] {
             google.holdings.open(path);
         }
         google
@@ -99,6 +102,8 @@ impl Google {
         let backup = google.add_account("backup", "");
         google.add_key(&backup)?;
         google.add_account("idle", "");
+        google.add_api_key("maps", Some("maps-backend.googleapis.com"));
+        google.add_api_key("anything", None);
         google.add_pool("github", "https://token.actions.githubusercontent.com", None);
         let narrow = "assertion.repository_owner_id == '100020'";
         google.add_pool("terraform", "https://app.terraform.io.example.com", Some(narrow));
@@ -214,6 +219,18 @@ impl Google {
         let new = self.add_key(account)?;
         self.delete_key(account, key)?;
         Ok(new)
+    }
+
+    /// An API key, for one API or for all.
+    pub fn add_api_key(&mut self, name: &str, api: Option<&str>) {
+        let uid = format!("00000000-0000-4000-8000-{:012}", self.holdings.serial());
+        let full = format!("{NUMBERED}/locations/global/keys/{uid}");
+        let mut row = json!({"name": full, "uid": uid, "displayName": name, "etag": "W/EXAMPLE",
+            "createTime": self.made(), "updateTime": self.made()});
+        if let Some(api) = api {
+            row["restrictions"] = json!({"apiTargets": [{"service": api}]});
+        }
+        self.holdings.put(API_KEYS, &uid, row);
     }
 
     /// A pool with one provider, which trusts this issuer.

@@ -23,6 +23,8 @@ const APPS: &str = "/applications";
 const PRINCIPALS: &str = "/servicePrincipals";
 const GRANTS: &str = "/oauth2PermissionGrants";
 const ORGANIZATION: &str = "/organization";
+/// Service principals that are identities of AI agents, with what only those have.
+const AGENTS: &str = "/servicePrincipals/microsoft.graph.agentIdentity";
 
 /// Microsoft Graph's own application, in every tenant.
 const GRAPH: &str = "00000003-0000-0000-c000-000000000000";
@@ -56,6 +58,7 @@ const ROUTES: &[Route] = &[
         "Application.Read.All",
     ),
     route(PRINCIPALS, PAGES, "Application.Read.All"),
+    route(AGENTS, PAGES, "AgentIdentity.Read.All"),
     route("/servicePrincipals/{principal}/appRoleAssignedTo", PAGES, "Application.Read.All"),
     route(GRANTS, PAGES, "DelegatedPermissionGrant.Read.All"),
 ];
@@ -69,7 +72,7 @@ impl Graph {
     /// A tenant with nothing but Microsoft Graph itself.
     pub fn empty(clock: &Clock) -> Self {
         let mut graph = Self { holdings: Holdings::new(clock.clone()), own: String::new() };
-        for path in [APPS, PRINCIPALS, GRANTS] {
+        for path in [AGENTS, APPS, PRINCIPALS, GRANTS] {
             graph.holdings.open(path);
         }
         let row = json!({"id": Self::TENANT, "displayName": "Acme",
@@ -105,6 +108,7 @@ impl Graph {
         graph.add_secret(&old, "forgotten", 180)?;
         graph.permit(&old, "User.Read.All")?;
         graph.consent("Calendar helper", "User.Read Calendars.Read");
+        graph.add_agent("Support agent", "ana@example.com")?;
         clock.set(now);
         Ok(graph)
     }
@@ -151,6 +155,18 @@ impl Graph {
     fn person(&mut self, name: &str) -> Value {
         json!({"@odata.type": "#microsoft.graph.user", "id": self.id(), "displayName": name,
             "userPrincipalName": name})
+    }
+
+    /// The identity of an AI agent, with somebody who answers for it; gives its id.
+    pub fn add_agent(&mut self, name: &str, sponsor: &str) -> Changed<String> {
+        let (app_id, sponsor) = (self.id(), self.person(sponsor));
+        let id = self.add_principal(name, &app_id, Self::TENANT);
+        self.holdings.row(PRINCIPALS, "id", &id)?["servicePrincipalType"] =
+            json!("ServiceIdentity");
+        let row = json!({"id": id, "displayName": name, "agentIdentityBlueprintId": app_id,
+            "sponsors": [sponsor]});
+        self.holdings.put(AGENTS, &id, row);
+        Ok(id)
     }
 
     /// Nobody owns an application any more.
@@ -284,7 +300,7 @@ fn selected(ask: &Ask, row: Value) -> Value {
     let (select, expand) = (names("$select"), names("$expand").unwrap_or_default());
     let Value::Object(fields) = row else { return row };
     let wanted = |name: &str| {
-        if name == "owners" {
+        if matches!(name, "owners" | "sponsors") {
             return expand.iter().any(|own| own == name);
         }
         select.as_ref().is_none_or(|select| select.iter().any(|own| own == name))

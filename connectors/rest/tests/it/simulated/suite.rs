@@ -150,13 +150,13 @@ async fn slack_holds_the_laws() {
 #[tokio::test]
 async fn entra_holds_the_laws() {
     // The token; three applications; one resource, Microsoft Graph.
-    hold(&bench::graph().await, 1 + 2 + 1 + 1 + 3 + 1 + 1 + 1, LINKED).await;
+    hold(&bench::graph().await, 1 + 2 + 1 + 1 + 3 + 1 + 1 + 1 + 1, LINKED).await;
 }
 
 #[tokio::test]
 async fn google_cloud_holds_the_laws() {
     // The token; three service accounts; two pools.
-    hold(&bench::google().await, 1 + 1 + 3 + 1 + 2 + 1 + 1, BY_TOKEN).await;
+    hold(&bench::google().await, 1 + 1 + 3 + 1 + 2 + 1 + 1 + 1, BY_TOKEN).await;
 }
 
 #[tokio::test]

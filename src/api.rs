@@ -1,8 +1,8 @@
 //! The agent's HTTP face: whether it lives, whether it is ready, its metrics, the API, and the
 //! addresses to which sources send their events ([`hooks`]) and jobs what they saw ([`observations`]).
 //!
-//! Open to everybody are health, readiness, metrics and the API's own description; messages of
-//! sources prove themselves; everything else goes through [`auth`]. Start at [`routes`].
+//! Open to everybody are health, readiness and metrics; messages of sources prove themselves;
+//! everything else goes through [`auth`]. Start at [`routes`].
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -17,6 +17,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::scan::agent::{Activation, Inbox, Scheduled};
@@ -30,6 +31,7 @@ pub mod limits;
 #[cfg(feature = "open")]
 pub mod observations;
 pub mod problem;
+pub mod reply;
 mod server;
 pub mod sessions;
 pub mod v1;
@@ -56,6 +58,8 @@ pub struct Face {
     pub limits: Arc<Limits>,
     #[cfg(feature = "open")]
     pub observations: Arc<observations::Doors>,
+    /// Cancelled when the agent is told to stop: answers without an end find one.
+    pub stopping: CancellationToken,
 }
 
 /// A configured source, as far as the face can do something with it.

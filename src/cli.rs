@@ -23,6 +23,7 @@ pub mod completions;
 pub mod demo;
 pub mod diff;
 pub mod docs;
+pub mod exceptions;
 pub mod explain;
 pub mod findings;
 pub mod format;
@@ -36,10 +37,12 @@ pub mod run;
 pub mod scan;
 pub mod session;
 pub mod sinks;
+pub mod snapshot;
 #[cfg(any(feature = "open", feature = "rest"))]
 pub mod sources;
 pub mod style;
 pub mod time;
+pub mod tokens;
 
 use style::Style;
 
@@ -129,7 +132,7 @@ pub enum Command {
     Demo(demo::DemoArgs),
     /// Count once: scan every source, deliver what is new, print the result
     Scan(scan::ScanArgs),
-    /// Keep counting: scan on schedule, deliver findings, serve health and metrics
+    /// Keep counting: scan on schedule, deliver findings, serve the API, health and metrics
     Run(run::RunArgs),
     /// Prove the configuration, the secrets and every permission, without a scan
     Check(check::CheckArgs),
@@ -143,6 +146,12 @@ pub enum Command {
     Explain(explain::ExplainArgs),
     /// What changed between two moments
     Diff(diff::DiffArgs),
+    /// The inventory of a moment as a file, with what was complete of it
+    Snapshot(snapshot::SnapshotArgs),
+    /// Findings that somebody takes on, with a reason and an end
+    Exceptions(exceptions::ExceptionsArgs),
+    /// Who may ask the agent over HTTP: bearer tokens
+    Tokens(tokens::TokensArgs),
     /// Where findings go: queues, a test event, dead letters, replay
     Sinks(sinks::SinksArgs),
     /// Copy the whole inventory to a file, also while the agent runs
@@ -232,6 +241,9 @@ async fn dispatch(cli: Cli, style: &Style, out: &mut (dyn Write + Send)) -> anyh
         Command::Findings(args) => findings::run(&args, globals, style, out).await,
         Command::Explain(args) => explain::run(&args, style, out),
         Command::Diff(args) => diff::run(&args, globals, style, out).await,
+        Command::Snapshot(args) => snapshot::run(&args, globals, out).await,
+        Command::Exceptions(args) => exceptions::run(&args, globals, style, out).await,
+        Command::Tokens(args) => tokens::run(&args, globals, style, out).await,
         Command::Sinks(args) => sinks::run(&args, globals, style, out).await,
         Command::Backup(args) => backup::run(&args, globals, out).await,
         Command::Restore(args) => restore::run(&args, globals, out).await,

@@ -14,6 +14,7 @@ pub mod config;
 pub mod deliver;
 pub mod registry;
 pub mod scan;
+pub mod snapshot;
 pub mod store;
 pub mod telemetry;
 pub mod view;

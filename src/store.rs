@@ -4,13 +4,15 @@
 //! records, versions, drift, findings and outgoing events, so that a crash at any instant leaves
 //! either all of it or none. The agent holds one writer at a time (see `scan::ledger`), so what a
 //! commit was computed from cannot change under it. Deliveries and the connectors' caches have
-//! their own small writes, because losing them repeats work and loses nothing.
+//! their own small writes, because losing them repeats work and loses nothing; so have decisions of
+//! people (exceptions, tokens) and the audit of them, because they come from outside of any scan.
 //!
 //! [`sqlite`] is the embedded implementation: one file, no server.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
+use headcount_core::findings::exceptions::Exception;
 use headcount_core::findings::{Finding, FindingStatus, Severity, Transition, TransitionKind};
 use headcount_core::graph::Key;
 use headcount_core::inventory::{History, Owner, Record, ScopeState};
@@ -21,10 +23,14 @@ use serde::{Deserialize, Serialize};
 
 pub mod access;
 #[cfg(test)]
-mod contract;
+pub(crate) mod contract;
+pub mod over_time;
+pub mod paging;
 pub mod sqlite;
 
 use access::{AuditEntry, AuditOutcome, Token, TokenHash};
+use over_time::{Census, CountsAt, PastCoverage};
+use paging::{FindingPlace, FindingQuery, Page, RecordPlace, RecordQuery};
 
 /// Why the store could not do it. Named by what to do next.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +77,11 @@ pub struct Commit {
     pub sinks: Vec<Route>,
     /// The source's new state, when the commit begins or ends a scan.
     pub source_state: Option<SourceState>,
+    /// The population, when the commit ends a scan.
+    pub census: Vec<Census>,
+    /// [`Store::exceptions_version`] of the exceptions that `judged` was judged under. If they moved
+    /// since, it is due at once.
+    pub exceptions_version: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -325,16 +336,51 @@ pub trait Store: Send + Sync {
         after: Option<&RecordId>,
         limit: u32,
     ) -> Result<Vec<Record>>;
+    /// A page of present records.
+    async fn page_records(&self, query: &RecordQuery) -> Result<Page<Record, RecordPlace>>;
     /// Every version of one record, oldest first.
     async fn versions(&self, id: &RecordId) -> Result<Vec<Version>>;
     /// Findings, most severe first, then oldest.
     async fn list_findings(&self, filter: &FindingFilter) -> Result<Vec<Finding>>;
+    async fn page_findings(&self, query: &FindingQuery) -> Result<Page<Finding, FindingPlace>>;
     async fn finding(&self, id: &str) -> Result<Option<(Finding, Vec<PastTransition>)>>;
     /// Drift committed after `from` and up to `to`, oldest first.
     async fn drift(&self, from: Timestamp, to: Timestamp) -> Result<Vec<PastDrift>>;
+    /// A page of the same with the number of each line, beyond a line's time and number.
+    async fn page_drift(
+        &self,
+        between: (Timestamp, Timestamp),
+        after: Option<(Timestamp, u64)>,
+        limit: u32,
+    ) -> Result<Vec<(u64, PastDrift)>>;
+    /// Events behind a sequence number, in order.
+    async fn events_after(&self, sequence: u64, limit: u32) -> Result<Vec<Event>>;
     async fn count_records(&self) -> Result<Vec<RecordCount>>;
     /// Open findings by (rule, severity, source).
     async fn count_open_findings(&self) -> Result<BTreeMap<(String, Severity, String), u64>>;
+
+    // How it went over time.
+
+    /// What a source's census would say now.
+    async fn take_census(&self, source: &str, at: Timestamp) -> Result<Vec<Census>>;
+    /// The population from the day of one moment to the day of another, oldest first.
+    async fn census(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Census>>;
+    /// How every scope stood at a moment, in the order of source and scope; scopes of which nothing
+    /// was recorded by then are left out.
+    async fn coverage_at(&self, at: Timestamp) -> Result<Vec<PastCoverage>>;
+    /// Records by scope at a moment. Reads every record.
+    async fn counts_at(&self, at: Timestamp) -> Result<CountsAt>;
+
+    // Documented acceptances: written beside the commit function, also by another process; what
+    // follows from them is committed when the records concerned, due at once, are judged.
+
+    /// Every exception, newest first, those that are over included.
+    async fn exceptions(&self) -> Result<Vec<Exception>>;
+    /// Counts every change of an exception.
+    async fn exceptions_version(&self) -> Result<u64>;
+    async fn add_exception(&self, exception: &Exception, entry: &AuditEntry) -> Result<()>;
+    /// Ends a valid exception at the entry's time, by its actor.
+    async fn end_exception(&self, id: &str, entry: &AuditEntry) -> Result<access::Written>;
 
     // Who may ask, and what they did: small writes of their own, each with its line of the audit.
 

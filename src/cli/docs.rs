@@ -13,6 +13,7 @@ use clap::{Args, Subcommand};
 use headcount_core::rules::docs as rule_docs;
 
 use super::Exit;
+use crate::api::v1;
 use crate::config::{reference, schema};
 use crate::deliver::sinks;
 use crate::registry;
@@ -85,6 +86,7 @@ pub fn generated() -> BTreeMap<String, String> {
     files.insert("config/headcount.schema.json".to_owned(), schema::text());
     files.insert("config/headcount.reference.yaml".to_owned(), reference::text());
     files.insert("docs/reference/cli.md".to_owned(), commands::page());
+    files.insert("docs/reference/openapi.json".to_owned(), v1::document_text());
     files.insert("docs/rules/README.md".to_owned(), rule_docs::index());
     for rule in registry::rules() {
         let meta = rule.meta();

@@ -92,6 +92,7 @@ pub async fn run(_args: &RunArgs, globals: &Globals) -> anyhow::Result<Exit> {
         limits: Arc::new(Limits::new(&session.config.server)),
         #[cfg(feature = "open")]
         observations,
+        stopping: cancel.clone(),
     };
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),

@@ -46,6 +46,36 @@ impl Moment {
     }
 }
 
+/// A moment to come on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    In(SignedDuration),
+    At(Timestamp),
+}
+
+impl Until {
+    /// Used by clap.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if let Some(span) = duration(text) {
+            return Ok(Self::In(span));
+        }
+        match Moment::parse(text) {
+            Ok(Moment::At(at)) => Ok(Self::At(at)),
+            _ => Err("expected a time (`2026-11-01T12:00:00Z`), a day (`2026-11-01`: its first \
+                      instant in UTC), or for how long (`24h`, `90d`, `2w`)"
+                .to_owned()),
+        }
+    }
+
+    #[must_use]
+    pub fn resolve(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::In(span) => now.checked_add(span).unwrap_or(Timestamp::MAX),
+            Self::At(at) => at,
+        }
+    }
+}
+
 fn duration(text: &str) -> Option<SignedDuration> {
     let unit = text.chars().last()?;
     let number: i64 = text.strip_suffix(unit)?.parse().ok()?;
@@ -65,6 +95,22 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
     use super::*;
+
+    #[test]
+    fn ends_are_read_as_people_write_them() {
+        let now: Timestamp = "2026-03-10T12:00:00Z".parse().unwrap();
+        for (text, expected) in [
+            ("90d", "2026-06-08T12:00:00Z"),
+            ("2w", "2026-03-24T12:00:00Z"),
+            ("2026-04-01", "2026-04-01T00:00:00Z"),
+        ] {
+            let expected: Timestamp = expected.parse().unwrap();
+            assert_eq!(Until::parse(text).unwrap().resolve(now), expected, "{text}");
+        }
+        for wrong in ["now", "soon", "-1d", ""] {
+            assert!(Until::parse(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn moments_are_read_as_people_write_them() {

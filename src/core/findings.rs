@@ -1,4 +1,5 @@
-//! The life of a finding: open → (updated) → resolved → reopened.
+//! The life of a finding: open → (updated) → resolved → reopened; suppressed while an exception
+//! accepts it.
 //!
 //! A finding is the durable answer to one rule on one subject. Its id never changes; every
 //! transition has a number of its own, so that a consumer can tell a repeat from news.
@@ -12,8 +13,11 @@ use sha2::{Digest, Sha256};
 
 use crate::rules::{Meta, Verdict};
 
+pub mod exceptions;
 #[cfg(test)]
 mod tests;
+
+use exceptions::{Exception, Exceptions, Target};
 
 /// Why a finding was resolved: the rule looked again and found nothing.
 pub const CLEARED: &str = "what was seen no longer violates the rule";
@@ -109,7 +113,7 @@ pub struct Finding {
     pub opened_at: Timestamp,
     pub updated_at: Timestamp,
     pub resolved_at: Option<Timestamp>,
-    /// Why it was resolved.
+    /// Why it was resolved, by what it is accepted, or why it is open although it was.
     pub resolution: Option<String>,
     /// Transitions so far, the last included; numbers them within the finding.
     pub transitions: u32,
@@ -122,9 +126,14 @@ pub enum TransitionKind {
     Updated,
     Reopened,
     Resolved,
+    /// An exception accepts it.
+    Suppressed,
 }
 
 impl TransitionKind {
+    pub const ALL: [Self; 5] =
+        [Self::Opened, Self::Updated, Self::Reopened, Self::Resolved, Self::Suppressed];
+
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -132,6 +141,7 @@ impl TransitionKind {
             Self::Updated => "updated",
             Self::Reopened => "reopened",
             Self::Resolved => "resolved",
+            Self::Suppressed => "suppressed",
         }
     }
 }
@@ -176,21 +186,34 @@ pub struct About<'a> {
     pub subject_name: &'a str,
 }
 
+/// When a verdict is taken, and under which exceptions.
+#[derive(Clone, Copy, Debug)]
+pub struct Stance<'a> {
+    pub now: Timestamp,
+    /// Those that are over included: they say why a finding is open again.
+    pub exceptions: &'a Exceptions,
+    /// The subject as selections see it.
+    pub target: Target<'a>,
+}
+
 /// The step that a verdict leads to, or `None` when nothing changes.
 ///
-/// `existing` is the finding of this rule on this subject, whatever its status. `Unknown` never
-/// leads anywhere: it neither opens nor resolves. An open finding is news again when its severity,
-/// confidence or title changes; facts may move from day to day and are no news by themselves.
+/// `existing` is the finding of this rule on this subject, whatever its status. `Unknown` neither
+/// opens nor resolves; whether an exception holds is known also then, because it depends on nobody's
+/// answer. An open finding is news again when its severity, confidence or title changes; facts may
+/// move from day to day and are no news by themselves.
 #[must_use]
 pub fn step(
     existing: Option<&Finding>,
     rule: &Meta,
     about: About<'_>,
     verdict: &Verdict,
-    now: Timestamp,
+    stance: Stance<'_>,
 ) -> Option<Transition> {
+    let now = stance.now;
+    let accepted = stance.exceptions.accepting(rule.id, stance.target, now);
     match verdict {
-        Verdict::Unknown { .. } => None,
+        Verdict::Unknown { .. } => lapse(existing?, accepted, stance),
         Verdict::Clear => resolve(existing, CLEARED, now),
         Verdict::NotApplicable => resolve(existing, NOT_JUDGED, now),
         Verdict::Violation(violation) => {
@@ -211,29 +234,73 @@ pub fn step(
                 resolution: None,
                 transitions: 1,
             };
-            open(existing, next)
+            violated(existing, under(next, accepted), stance)
         }
     }
 }
 
-fn open(existing: Option<&Finding>, mut next: Finding) -> Option<Transition> {
+/// The finding as an exception leaves it.
+fn under(mut finding: Finding, accepted: Option<&Exception>) -> Finding {
+    exceptions::unmark(&mut finding.facts);
+    if let Some(exception) = accepted {
+        finding.status = FindingStatus::Suppressed;
+        finding.resolution = Some(exception.words());
+        exception.mark(&mut finding.facts);
+    }
+    finding
+}
+
+fn violated(
+    existing: Option<&Finding>,
+    mut next: Finding,
+    stance: Stance<'_>,
+) -> Option<Transition> {
     let Some(old) = existing else {
-        return Some(Transition { kind: TransitionKind::Opened, finding: next });
+        let kind = match next.status {
+            FindingStatus::Suppressed => TransitionKind::Suppressed,
+            FindingStatus::Open | FindingStatus::Resolved => TransitionKind::Opened,
+        };
+        return Some(Transition { kind, finding: next });
     };
     next.transitions = old.transitions + 1;
-    match old.status {
-        FindingStatus::Resolved => {
-            Some(Transition { kind: TransitionKind::Reopened, finding: next })
+    if old.status != FindingStatus::Resolved {
+        next.opened_at = old.opened_at;
+    }
+    let kind = match (old.status, next.status) {
+        (FindingStatus::Resolved | FindingStatus::Open, FindingStatus::Suppressed) => {
+            TransitionKind::Suppressed
         }
-        FindingStatus::Open | FindingStatus::Suppressed => {
+        (FindingStatus::Resolved, _) => TransitionKind::Reopened,
+        (FindingStatus::Suppressed, FindingStatus::Open) => {
+            next.resolution = Some(stance.exceptions.why_lapsed(old, stance.now));
+            TransitionKind::Reopened
+        }
+        _ => {
             let same = old.severity == next.severity
                 && old.confidence == next.confidence
-                && old.title == next.title;
-            next.opened_at = old.opened_at;
-            next.status = old.status;
-            (!same).then_some(Transition { kind: TransitionKind::Updated, finding: next })
+                && old.title == next.title
+                && exceptions::accepted_by(old) == exceptions::accepted_by(&next);
+            if same {
+                return None;
+            }
+            TransitionKind::Updated
         }
+    };
+    Some(Transition { kind, finding: next })
+}
+
+/// What an exception that came or ended does to a finding that cannot be judged: its facts stay.
+fn lapse(old: &Finding, accepted: Option<&Exception>, stance: Stance<'_>) -> Option<Transition> {
+    if old.status == FindingStatus::Resolved {
+        return None;
     }
+    let next = Finding {
+        status: FindingStatus::Open,
+        resolution: None,
+        updated_at: stance.now,
+        ..old.clone()
+    };
+    violated(Some(old), under(next, accepted), stance)
 }
 
 /// Resolves a finding that is still open, for example because its subject is gone
@@ -241,7 +308,7 @@ fn open(existing: Option<&Finding>, mut next: Finding) -> Option<Transition> {
 #[must_use]
 pub fn resolve(existing: Option<&Finding>, reason: &str, now: Timestamp) -> Option<Transition> {
     let old = existing.filter(|f| f.status != FindingStatus::Resolved)?;
-    let finding = Finding {
+    let mut finding = Finding {
         status: FindingStatus::Resolved,
         updated_at: now,
         resolved_at: Some(now),
@@ -249,5 +316,6 @@ pub fn resolve(existing: Option<&Finding>, reason: &str, now: Timestamp) -> Opti
         transitions: old.transitions + 1,
         ..old.clone()
     };
+    exceptions::unmark(&mut finding.facts);
     Some(Transition { kind: TransitionKind::Resolved, finding })
 }

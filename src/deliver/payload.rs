@@ -113,11 +113,14 @@ fn finding_body(
     })
 }
 
-/// Receivers subscribe to three types; that a finding was reopened is an update of one they know.
+/// Receivers subscribe to three types; that a finding was reopened or accepted is an update, and
+/// its status says which.
 const fn finding_type(kind: TransitionKind) -> &'static str {
     match kind {
         TransitionKind::Opened => "dev.headcount.finding.opened.v1",
-        TransitionKind::Updated | TransitionKind::Reopened => "dev.headcount.finding.updated.v1",
+        TransitionKind::Updated | TransitionKind::Reopened | TransitionKind::Suppressed => {
+            "dev.headcount.finding.updated.v1"
+        }
         TransitionKind::Resolved => "dev.headcount.finding.resolved.v1",
     }
 }

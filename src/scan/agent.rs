@@ -18,6 +18,9 @@ use super::{EngineError, ScanReport, Silent, Source};
 /// How often verdicts that time alone can change are looked at.
 const DUE_EVERY: Duration = Duration::from_secs(60);
 
+/// How often exceptions that another process wrote are looked for.
+const EXCEPTIONS_EVERY: Duration = Duration::from_secs(2);
+
 mod hints;
 
 /// A source and when to scan it.
@@ -178,8 +181,24 @@ fn log_scan(report: &ScanReport) {
     );
 }
 
+/// Judges every source's records once they are due; at once when somebody wrote an exception, in
+/// this process or beside it.
 async fn judge_when_due(engine: Arc<Engine>, sources: Vec<Scheduled>, cancel: CancellationToken) {
-    while cancel.run_until_cancelled(tokio::time::sleep(DUE_EVERY)).await.is_some() {
+    let mut seen = None;
+    let mut looked_at = tokio::time::Instant::now();
+    while cancel.run_until_cancelled(tokio::time::sleep(EXCEPTIONS_EVERY)).await.is_some() {
+        let version = match engine.exceptions_version().await {
+            Ok(version) => version,
+            Err(error) => {
+                tracing::error!(%error, "the exceptions could not be looked at");
+                continue;
+            }
+        };
+        let is_moved = seen.replace(version).is_some_and(|before| before != version);
+        if !is_moved && looked_at.elapsed() < DUE_EVERY {
+            continue;
+        }
+        looked_at = tokio::time::Instant::now();
         for scheduled in &sources {
             match engine.judge_due(&scheduled.source).await {
                 Ok(_) => {}

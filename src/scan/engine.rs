@@ -25,7 +25,7 @@ use self::cache::StoredCache;
 use self::commit::Finds;
 use self::pile::Pile;
 use self::younger::Younger;
-use super::ledger::{Ending, Ledger, Place};
+use super::ledger::{AtEnd, Ending, Ledger, Place};
 use super::{EngineError, Progress, ScanReport, ScopeReport, Settings, Source};
 use crate::clock::Clock;
 use crate::deliver::payload::BaselineSummary;
@@ -111,6 +111,17 @@ impl Engine {
     #[must_use]
     pub fn committed(&self) -> Arc<Notify> {
         self.ledger.committed()
+    }
+
+    /// The sequence number of the last event; moves with every commit that carries events.
+    #[must_use]
+    pub fn sequence(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.ledger.sequence()
+    }
+
+    /// Moves whenever somebody accepts findings or takes that back.
+    pub async fn exceptions_version(&self) -> Result<u64, EngineError> {
+        Ok(self.store.exceptions_version().await?)
     }
 
     /// Scans every scope of a source once.
@@ -236,7 +247,7 @@ impl Engine {
         state.last_scan_started_at = Some(now);
         let scan = self.scan_id(now);
         let place = Place { source: &source.name, scan: &scan, now, is_baseline: false };
-        self.ledger.commit_source(place, state.clone(), None).await?;
+        self.ledger.commit_source(place, state.clone(), AtEnd::default()).await?;
         Ok(state)
     }
 
@@ -261,6 +272,7 @@ impl Engine {
         if report.unreachable.is_none() {
             state.baselined_at = state.baselined_at.or(Some(now));
         }
+        let census = self.store.take_census(&run.source.name, now).await?;
         let told_at = state.last_summary_at;
         // Read from what is stored, so that a baseline that a crash cut short is told of as well.
         let has_news =
@@ -269,9 +281,11 @@ impl Engine {
         if has_news && report.unreachable.is_none() {
             state.last_summary_at = Some(now);
             let summary = self.summary(report, &coverage).await?;
-            self.ledger.commit_source(place, state, Some(&summary)).await?;
+            let at_end = AtEnd { summary: Some(&summary), census };
+            self.ledger.commit_source(place, state, at_end).await?;
         } else {
-            self.ledger.commit_source(place, state, None).await?;
+            let at_end = AtEnd { summary: None, census };
+            self.ledger.commit_source(place, state, at_end).await?;
         }
         Ok(())
     }

@@ -9,13 +9,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use headcount_core::findings::exceptions::Exceptions;
 use headcount_core::findings::{self, Transition};
 use headcount_core::inventory::{History, MassRemoval, Origin, Outcome, Record, ScopeState};
 use headcount_core::reconcile::{self, Change, Disappeared, Drift};
 use headcount_core::rules;
 use headcount_sdk::{Complete, Extent, Observation, RecordId, ScanError, Scope};
 use jiff::Timestamp;
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::{Mutex, Notify, watch};
 
 use self::draft::{Counts, Draft, Rendered, changed_record};
 use self::judge::is_linked_otherwise;
@@ -23,6 +24,7 @@ use super::Settings;
 use super::engine::pile::Block;
 use crate::deliver::filter::Matter;
 use crate::deliver::payload::{self, Envelope};
+use crate::store::over_time::Census;
 use crate::store::{Commit, Event, Result, Route, SourceState, Store, Used};
 
 mod draft;
@@ -82,6 +84,13 @@ pub struct Committed {
     pub disappeared: u64,
 }
 
+/// What is told at the end of a scan; nothing at its beginning.
+#[derive(Debug, Default)]
+pub struct AtEnd<'a> {
+    pub summary: Option<&'a payload::BaselineSummary<'a>>,
+    pub census: Vec<Census>,
+}
+
 /// What the records of one commit did.
 #[derive(Clone, Copy, Debug)]
 pub struct Done {
@@ -95,14 +104,19 @@ pub struct Ledger {
     store: Arc<dyn Store>,
     settings: Settings,
     writer: Mutex<()>,
+    /// As they were when their version was last looked at.
+    exceptions: Mutex<(Option<u64>, Arc<Exceptions>)>,
     /// Told after every commit that carries events.
     committed: Arc<Notify>,
+    /// The sequence number of the last event that this process committed; 0 = none yet.
+    sequence: watch::Sender<u64>,
 }
 
 impl Ledger {
     #[must_use]
     pub fn new(store: Arc<dyn Store>, settings: Settings) -> Self {
-        Self { store, settings, writer: Mutex::new(()), committed: Arc::default() }
+        let (writer, exceptions, committed, sequence) = Default::default();
+        Self { store, settings, writer, exceptions, committed, sequence }
     }
 
     /// Wakes whoever delivers, after every commit that carries events.
@@ -111,10 +125,29 @@ impl Ledger {
         Arc::clone(&self.committed)
     }
 
+    /// Moves with every commit that carries events.
+    #[must_use]
+    pub fn sequence(&self) -> watch::Receiver<u64> {
+        self.sequence.subscribe()
+    }
+
+    /// The exceptions as they stand, with their version.
+    async fn exceptions(&self) -> Result<(u64, Arc<Exceptions>)> {
+        let mut known = self.exceptions.lock().await;
+        // The version first: what moves in between is looked at again next time.
+        let version = self.store.exceptions_version().await?;
+        if known.0 != Some(version) {
+            let all = self.store.exceptions().await?;
+            *known = (Some(version), Arc::new(all.into_iter().collect()));
+        }
+        Ok((version, Arc::clone(&known.1)))
+    }
+
     async fn write(&self, commit: &Commit) -> Result<()> {
         self.store.commit(commit).await?;
-        if !commit.events.is_empty() {
+        if let Some(last) = commit.events.last() {
             self.committed.notify_one();
+            self.sequence.send_replace(last.sequence);
         }
         Ok(())
     }
@@ -197,12 +230,18 @@ impl Ledger {
         Ok((n_due, self.finish(draft).await?))
     }
 
-    /// Judges the scopes whose verdict time alone may change: those that lost many records.
+    /// Judges the scopes whose verdict may change without a reading: those that lost many records,
+    /// and all of them once somebody accepted findings on scopes.
     pub async fn commit_scopes_due(&self, place: Place<'_>) -> Result<u64> {
         let _writer = self.writer.lock().await;
         let mut draft = Draft::new(place, false);
+        let (_, exceptions) = self.exceptions().await?;
+        let is_any_accepted = rules::ALL
+            .iter()
+            .map(|rule| rule.meta())
+            .any(|meta| meta.judges == rules::Judges::Scopes && exceptions.know(meta.id));
         let states = self.store.scope_states(Some(place.source)).await?;
-        for state in states.iter().filter(|s| s.mass_removal.is_some()) {
+        for state in states.iter().filter(|s| is_any_accepted || s.mass_removal.is_some()) {
             self.judge_scope(&mut draft, state).await?;
         }
         if draft.rendered.is_empty() {
@@ -216,11 +255,13 @@ impl Ledger {
         &self,
         place: Place<'_>,
         state: SourceState,
-        summary: Option<&payload::BaselineSummary<'_>>,
+        at_end: AtEnd<'_>,
     ) -> Result<()> {
         let _writer = self.writer.lock().await;
         let mut draft = Draft::new(place, false);
         draft.commit.source_state = Some(state);
+        let AtEnd { summary, census } = at_end;
+        draft.commit.census = census;
         if let Some(summary) = summary {
             let sequence = self.store.next_sequence().await?;
             let envelope = self.envelope(place, sequence);

@@ -9,7 +9,9 @@ pub mod deliveries;
 pub mod findings;
 pub mod graph;
 pub mod history;
+pub mod paging;
 pub mod records;
+pub mod service;
 
 use headcount_core::inventory::{Coverage, History, Origin, Owner, Record, ScopeState};
 use headcount_core::reconcile;
@@ -54,6 +56,17 @@ macro_rules! store_contract {
             findings: finding_keeps_its_steps
             findings: findings_come_most_severe_first
             findings: step_taken_twice_leaves_nothing_of_its_commit
+            paging: pages_of_records_follow_every_order
+            paging: pages_stay_in_place_while_records_come_and_go
+            paging: page_looks_at_a_bounded_number_of_rows
+            paging: pages_of_findings_follow_both_orders
+            paging: pages_of_drift_follow_the_lines
+            service: tokens_are_found_by_hash_until_they_are_over
+            service: audit_keeps_what_was_noted
+            service: exception_makes_what_it_concerns_due
+            service: exception_that_came_meanwhile_is_judged_again
+            service: population_of_a_day_is_its_last_census
+            service: past_coverage_is_what_was_known_then
             deliveries: sequence_has_no_holes
             deliveries: commit_out_of_sequence_leaves_nothing
             deliveries: second_event_of_a_finding_waits_for_the_first

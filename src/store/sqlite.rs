@@ -13,12 +13,15 @@ mod access;
 pub mod backup;
 mod codec;
 mod edges;
+mod exceptions;
 mod fault;
 mod findings;
 mod moving;
 mod neighbourhood;
 mod open;
 mod outbox;
+mod over_time;
+mod pages;
 mod query;
 mod records;
 mod sources;
@@ -29,6 +32,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use async_trait::async_trait;
+use headcount_core::findings::exceptions::Exception;
 use headcount_core::findings::{Finding, Severity};
 use headcount_core::graph::Key;
 use headcount_core::inventory::{Record, ScopeState};
@@ -41,9 +45,11 @@ use sqlx::{Sqlite, SqliteConnection, Transaction};
 use self::fault::{Fallible, Fault, during};
 use self::sources::Numbers;
 use super::access::{AuditEntry, Token, TokenHash, Written};
+use super::over_time::{Census, CountsAt, PastCoverage};
+use super::paging::{FindingPlace, FindingQuery, Page, RecordPlace, RecordQuery};
 use super::{
-    Attempt, AuditFilter, Commit, DeadLetter, Delivery, FindingFilter, PastDrift, PastTransition,
-    QueueState, RecordCount, RecordFilter, Result, SourceState, Store, Version,
+    Attempt, AuditFilter, Commit, DeadLetter, Delivery, Event, FindingFilter, PastDrift,
+    PastTransition, QueueState, RecordCount, RecordFilter, Result, SourceState, Store, Version,
 };
 
 /// The store in `<data_dir>/headcount.db`.
@@ -148,6 +154,8 @@ async fn write_commit(conn: &mut SqliteConnection, commit: &Commit) -> Fallible<
     records::write(conn, &mut numbers, commit).await?;
     moving::use_of(conn, &commit.used).await?;
     moving::judge(conn, commit).await?;
+    exceptions::judge_again(conn, commit).await?;
+    over_time::write_census(conn, &mut numbers, &commit.census).await?;
     query::write_drift(conn, &mut numbers, commit).await?;
     findings::write(conn, commit).await?;
     outbox::write(conn, commit).await
@@ -320,6 +328,85 @@ impl Store for SqliteStore {
         let action = "count findings";
         let mut tx = self.read(action).await?;
         findings::count_open(&mut tx).await.map_err(during(action))
+    }
+
+    async fn page_records(&self, query: &RecordQuery) -> Result<Page<Record, RecordPlace>> {
+        let action = "list records";
+        let mut tx = self.read(action).await?;
+        pages::records(&mut tx, query).await.map_err(during(action))
+    }
+
+    async fn page_findings(&self, query: &FindingQuery) -> Result<Page<Finding, FindingPlace>> {
+        let action = "list findings";
+        let mut tx = self.read(action).await?;
+        pages::findings(&mut tx, query).await.map_err(during(action))
+    }
+
+    async fn page_drift(
+        &self,
+        between: (Timestamp, Timestamp),
+        after: Option<(Timestamp, u64)>,
+        limit: u32,
+    ) -> Result<Vec<(u64, PastDrift)>> {
+        let action = "read drift";
+        let mut tx = self.read(action).await?;
+        pages::drift(&mut tx, between, after, limit).await.map_err(during(action))
+    }
+
+    async fn events_after(&self, sequence: u64, limit: u32) -> Result<Vec<Event>> {
+        let action = "read events";
+        let mut tx = self.read(action).await?;
+        outbox::events_after(&mut tx, sequence, limit).await.map_err(during(action))
+    }
+
+    async fn take_census(&self, source: &str, at: Timestamp) -> Result<Vec<Census>> {
+        let action = "take a census";
+        let mut tx = self.read(action).await?;
+        over_time::take_census(&mut tx, source, at).await.map_err(during(action))
+    }
+
+    async fn census(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Census>> {
+        let action = "read the census";
+        let mut tx = self.read(action).await?;
+        over_time::census(&mut tx, from, to).await.map_err(during(action))
+    }
+
+    async fn coverage_at(&self, at: Timestamp) -> Result<Vec<PastCoverage>> {
+        let action = "read past coverage";
+        let mut tx = self.read(action).await?;
+        over_time::coverage_at(&mut tx, at).await.map_err(during(action))
+    }
+
+    async fn counts_at(&self, at: Timestamp) -> Result<CountsAt> {
+        let action = "count records";
+        let mut tx = self.read(action).await?;
+        over_time::counts_at(&mut tx, at).await.map_err(during(action))
+    }
+
+    async fn exceptions(&self) -> Result<Vec<Exception>> {
+        let action = "read exceptions";
+        let mut tx = self.read(action).await?;
+        exceptions::all(&mut tx).await.map_err(during(action))
+    }
+
+    async fn exceptions_version(&self) -> Result<u64> {
+        let action = "read exceptions";
+        let mut tx = self.read(action).await?;
+        exceptions::version(&mut tx).await.map_err(during(action))
+    }
+
+    async fn add_exception(&self, exception: &Exception, entry: &AuditEntry) -> Result<()> {
+        let action = "keep an exception";
+        let mut tx = self.write(action).await?;
+        let written = exceptions::add(&mut tx, exception, entry).await;
+        end(tx, written, action).await
+    }
+
+    async fn end_exception(&self, id: &str, entry: &AuditEntry) -> Result<Written> {
+        let action = "end an exception";
+        let mut tx = self.write(action).await?;
+        let written = exceptions::end(&mut tx, id, entry).await;
+        end(tx, written, action).await
     }
 
     async fn tokens(&self) -> Result<Vec<Token>> {

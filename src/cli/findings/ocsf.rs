@@ -71,10 +71,9 @@ fn envelope(session: &Session) -> Envelope<'_> {
 fn transition(finding: &Finding) -> Transition {
     let kind = match finding.status {
         FindingStatus::Resolved => TransitionKind::Resolved,
-        FindingStatus::Open | FindingStatus::Suppressed if finding.transitions <= 1 => {
-            TransitionKind::Opened
-        }
-        FindingStatus::Open | FindingStatus::Suppressed => TransitionKind::Updated,
+        FindingStatus::Suppressed => TransitionKind::Suppressed,
+        FindingStatus::Open if finding.transitions <= 1 => TransitionKind::Opened,
+        FindingStatus::Open => TransitionKind::Updated,
     };
     Transition { kind, finding: finding.clone() }
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 use proptest::prelude::*;
 
+use super::exceptions::{Ended, Selection};
 use super::*;
 use crate::rules::{Violation, find};
 
@@ -31,17 +32,44 @@ fn unknown() -> Verdict {
     Verdict::unknown("usage")
 }
 
+fn target() -> Target<'static> {
+    Target {
+        subject: SUBJECT,
+        source: "prod",
+        kind: "iam-user",
+        place: "aws:1",
+        name: Some("u"),
+        owner: Some("team-a"),
+    }
+}
+
+/// Valid from the third hour up to the hundredth.
+fn exception(id: &str) -> Exception {
+    Exception {
+        id: id.to_owned(),
+        rule: rule().id.to_owned(),
+        selection: Selection { subject: Some(SUBJECT.to_owned()), ..Selection::default() },
+        reason: "it is replaced in May".to_owned(),
+        author: "ana".to_owned(),
+        created_at: hour(3),
+        expires_at: hour(100),
+        ended: None,
+    }
+}
+
 /// A finding and the steps that it took.
 #[derive(Default)]
 struct Life {
     finding: Option<Finding>,
     steps: Vec<Transition>,
+    exceptions: Exceptions,
 }
 
 impl Life {
     /// Takes a verdict, and returns the step that it led to.
     fn take(&mut self, verdict: impl Into<Verdict>, at: i64) -> Option<TransitionKind> {
-        let step = step(self.finding.as_ref(), rule(), about(), &verdict.into(), hour(at));
+        let stance = Stance { now: hour(at), exceptions: &self.exceptions, target: target() };
+        let step = step(self.finding.as_ref(), rule(), about(), &verdict.into(), stance);
         self.keep(step)
     }
 
@@ -66,7 +94,8 @@ impl Life {
 
     fn suppressed() -> Self {
         let mut life = Self::opened();
-        life.finding.as_mut().unwrap().status = FindingStatus::Suppressed;
+        life.exceptions = [exception("exc_1")].into_iter().collect();
+        assert_eq!(life.take(violation(), 3), Some(TransitionKind::Suppressed));
         life
     }
 
@@ -219,7 +248,9 @@ fn finding_id_depends_on_rule_and_subject_alone() {
     assert_ne!(id, finding_id("stale-identity", SUBJECT));
     let renamed = About { source: "other", subject_name: "v", ..about() };
     let other = Violation { title: "other".to_owned(), ..violation() };
-    let step = step(None, rule(), renamed, &other.into(), hour(1)).unwrap();
+    let exceptions = Exceptions::default();
+    let stance = Stance { now: hour(1), exceptions: &exceptions, target: target() };
+    let step = step(None, rule(), renamed, &other.into(), stance).unwrap();
     assert_eq!(step.finding.id, Life::opened().now().id);
 }
 
@@ -261,6 +292,7 @@ proptest! {
                 TransitionKind::Opened => { prop_assert_eq!(number, 0); true }
                 TransitionKind::Reopened => { prop_assert!(!open && number > 0); true }
                 TransitionKind::Updated => { prop_assert!(open); true }
+                TransitionKind::Suppressed => unreachable!("there is no exception"),
                 TransitionKind::Resolved => { prop_assert!(open); false }
             };
             prop_assert_eq!(step.finding.status == FindingStatus::Open, open);
@@ -269,5 +301,148 @@ proptest! {
         }
         let ids: BTreeSet<_> = life.steps.iter().map(Transition::event_id).collect();
         prop_assert_eq!(ids.len(), life.steps.len());
+    }
+}
+
+#[test]
+fn exception_suppresses_and_says_who_why_and_until_when() {
+    let life = Life::suppressed();
+    let finding = life.now();
+    assert_eq!(finding.status, FindingStatus::Suppressed);
+    assert_eq!((finding.opened_at, finding.updated_at), (hour(1), hour(3)));
+    for (name, value) in [
+        ("exception", "exc_1"),
+        ("exception_author", "ana"),
+        ("exception_reason", "it is replaced in May"),
+        ("exception_expires_at", "1970-01-05T04:00:00Z"),
+        ("n", "1"),
+    ] {
+        assert_eq!(finding.facts.get(name).map(String::as_str), Some(value), "{name}");
+    }
+    let why = finding.resolution.as_deref().unwrap();
+    assert!(why.contains("ana") && why.contains("replaced in May"), "{why}");
+}
+
+#[test]
+fn violation_that_is_accepted_from_the_start_never_opens() {
+    let mut life =
+        Life { exceptions: [exception("exc_1")].into_iter().collect(), ..Life::default() };
+    assert_eq!(life.take(violation(), 5), Some(TransitionKind::Suppressed));
+    assert_eq!((life.now().transitions, life.now().opened_at), (1, hour(5)));
+    assert_eq!(life.take(violation(), 6), None);
+}
+
+#[test]
+fn end_of_an_exception_reopens_and_says_so() {
+    let ended = Exception {
+        ended: Some(Ended { at: hour(50), by: "ben".to_owned() }),
+        ..exception("exc_1")
+    };
+    let elsewhere = Exception {
+        selection: Selection { owner: Some("team-b".to_owned()), ..Selection::default() },
+        ..exception("exc_1")
+    };
+    let rows: [(i64, Option<Exception>, &str); 5] = [
+        (100, Some(exception("exc_1")), "the exception exc_1 expired at 1970-01-05T04:00:00Z"),
+        (50, Some(ended.clone()), "the exception exc_1 was ended by ben"),
+        (100, Some(ended), "the exception exc_1 was ended by ben"),
+        (50, Some(elsewhere), "the exception exc_1 does not cover the subject any more"),
+        (50, None, "the exception exc_1 is over"),
+    ];
+    for verdict in [Verdict::from(violation()), unknown()] {
+        for (at, exception, why) in rows.clone() {
+            let mut life = Life::suppressed();
+            life.exceptions = exception.into_iter().collect();
+            assert_eq!(life.take(verdict.clone(), at), Some(TransitionKind::Reopened), "{why}");
+            let finding = life.now();
+            assert_eq!(finding.resolution.as_deref(), Some(why));
+            assert_eq!((finding.status, finding.opened_at), (FindingStatus::Open, hour(1)));
+            assert_eq!(finding.facts.keys().collect::<Vec<_>>(), ["n"]);
+            assert_eq!(life.take(verdict.clone(), at + 1), None);
+        }
+    }
+}
+
+#[test]
+fn exception_holds_up_to_the_moment_of_its_expiry() {
+    let mut life = Life::suppressed();
+    assert_eq!(life.take(violation(), 99), None);
+    assert_eq!(life.take(violation(), 100), Some(TransitionKind::Reopened));
+}
+
+#[test]
+fn accepted_finding_resolves_when_the_rule_is_clear_and_comes_back_suppressed() {
+    let mut life = Life::suppressed();
+    assert_eq!(life.take(Verdict::Clear, 5), Some(TransitionKind::Resolved));
+    assert_eq!(life.now().facts.keys().collect::<Vec<_>>(), ["n"]);
+    assert_eq!(life.take(unknown(), 6), None);
+    assert_eq!(life.take(violation(), 7), Some(TransitionKind::Suppressed));
+    assert_eq!(life.now().opened_at, hour(7));
+}
+
+#[test]
+fn longer_exception_takes_over_without_opening_the_finding() {
+    let mut life = Life::suppressed();
+    let longer = Exception { expires_at: hour(200), ..exception("exc_2") };
+    life.exceptions = [exception("exc_1"), longer].into_iter().collect();
+    assert_eq!(life.take(violation(), 50), Some(TransitionKind::Updated));
+    assert_eq!(exceptions::accepted_by(life.now()), Some("exc_2"));
+    assert_eq!(life.take(violation(), 100), None);
+    assert_eq!(life.take(violation(), 200), Some(TransitionKind::Reopened));
+}
+
+#[test]
+fn selection_table() {
+    let some = |text: &str| Some(text.to_owned());
+    let none = Selection::default();
+    let rows = [
+        (none.clone(), false),
+        (Selection { subject: some(SUBJECT), ..none.clone() }, true),
+        (Selection { subject: some("aws:1:iam-user/*"), ..none.clone() }, false),
+        (Selection { source: some("pr*"), ..none.clone() }, true),
+        (Selection { kind: some("iam-role"), ..none.clone() }, false),
+        (Selection { place: some("aws:*"), kind: some("iam-user"), ..none.clone() }, true),
+        (Selection { name: some("v"), ..none.clone() }, false),
+        (Selection { owner: some("team-*"), ..none.clone() }, true),
+        (Selection { owner: some("team-*"), name: some("w"), ..none.clone() }, false),
+    ];
+    for (selection, expected) in rows {
+        let exception = Exception { selection, ..exception("exc_1") };
+        assert_eq!(exception.accepts(target(), hour(5)), expected, "{:?}", exception.selection);
+        let scope = Target { name: None, owner: None, ..target() };
+        let needs_more = exception.selection.name.is_some() || exception.selection.owner.is_some();
+        assert_eq!(exception.accepts(scope, hour(5)), expected && !needs_more);
+    }
+    let others = [exception("exc_1")].into_iter().collect::<Exceptions>();
+    assert!(others.accepting("stale-identity", target(), hour(5)).is_none());
+    assert!(others.accepting(rule().id, target(), hour(2)).is_none(), "not made yet");
+}
+
+#[test]
+fn exception_must_say_on_whom_why_and_until_when() {
+    let draft = || exceptions::Draft {
+        rule: rule().id.to_owned(),
+        selection: Selection { name: Some("u*".to_owned()), ..Selection::default() },
+        reason: "known".to_owned(),
+        author: "ana".to_owned(),
+        expires_at: hour(10),
+    };
+    let made = |draft: exceptions::Draft| draft.made("exc_1".to_owned(), hour(5));
+    let exception = made(draft()).unwrap();
+    assert!(exception.is_valid(hour(5)) && !exception.is_valid(hour(10)));
+    let year = hour(5 + 366 * 24);
+    assert!(made(exceptions::Draft { expires_at: year, ..draft() }).is_ok());
+    let wrong = [
+        exceptions::Draft { rule: "no-such-rule".to_owned(), ..draft() },
+        exceptions::Draft { selection: Selection::default(), ..draft() },
+        exceptions::Draft { reason: " ".to_owned(), ..draft() },
+        exceptions::Draft { reason: "a\nb".to_owned(), ..draft() },
+        exceptions::Draft { reason: "a".repeat(1_001), ..draft() },
+        exceptions::Draft { author: String::new(), ..draft() },
+        exceptions::Draft { expires_at: hour(5), ..draft() },
+        exceptions::Draft { expires_at: hour(6 + 366 * 24), ..draft() },
+    ];
+    for draft in wrong {
+        assert!(made(draft.clone()).is_err(), "{draft:?}");
     }
 }

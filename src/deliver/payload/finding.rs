@@ -70,7 +70,9 @@ pub fn render(
 const fn activity(kind: TransitionKind) -> Coded {
     match kind {
         TransitionKind::Opened => (1, "Create"),
-        TransitionKind::Updated | TransitionKind::Reopened => (2, "Update"),
+        TransitionKind::Updated | TransitionKind::Reopened | TransitionKind::Suppressed => {
+            (2, "Update")
+        }
         TransitionKind::Resolved => (3, "Close"),
     }
 }

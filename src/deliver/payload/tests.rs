@@ -129,7 +129,9 @@ fn transition(kind: TransitionKind, rule: &Meta, subject: &str) -> Transition {
         TransitionKind::Updated => 2,
         TransitionKind::Resolved => 3,
         TransitionKind::Reopened => 4,
+        TransitionKind::Suppressed => 5,
     };
+
     let now = at("2026-11-21T20:41:07.512Z");
     Transition {
         kind,
@@ -138,7 +140,11 @@ fn transition(kind: TransitionKind, rule: &Meta, subject: &str) -> Transition {
             rule: rule.id.to_owned(),
             severity: rule.severity,
             confidence: Certainty::High,
-            status: if resolved { FindingStatus::Resolved } else { FindingStatus::Open },
+            status: match kind {
+                TransitionKind::Resolved => FindingStatus::Resolved,
+                TransitionKind::Suppressed => FindingStatus::Suppressed,
+                _ => FindingStatus::Open,
+            },
             source: "aws-prod".to_owned(),
             subject: subject.to_owned(),
             subject_name: "svc-billing-export".to_owned(),
@@ -147,7 +153,11 @@ fn transition(kind: TransitionKind, rule: &Meta, subject: &str) -> Transition {
             opened_at: if number == 1 { now } else { at("2026-11-20T00:00:00Z") },
             updated_at: now,
             resolved_at: resolved.then_some(now),
-            resolution: resolved.then(|| "the subject is gone".to_owned()),
+            resolution: match kind {
+                TransitionKind::Resolved => Some("the subject is gone".to_owned()),
+                TransitionKind::Suppressed => Some("accepted by ana until 2027".to_owned()),
+                _ => None,
+            },
             transitions: number,
         },
     }
@@ -157,11 +167,12 @@ fn json_of(event: &Event) -> Value {
     serde_json::from_str(&event.body).unwrap()
 }
 
-const KINDS: [TransitionKind; 4] = [
+const KINDS: [TransitionKind; 5] = [
     TransitionKind::Opened,
     TransitionKind::Updated,
     TransitionKind::Resolved,
     TransitionKind::Reopened,
+    TransitionKind::Suppressed,
 ];
 
 /// Texts that break renderers: markup, control characters, direction marks, sheer length.
@@ -376,6 +387,7 @@ fn transition_kinds_map_to_type_activity_and_status() {
             r#""dev.headcount.finding.updated.v1" 2 200402 "New" true"#,
             r#""dev.headcount.finding.resolved.v1" 3 200403 "Resolved" false"#,
             r#""dev.headcount.finding.updated.v1" 2 200402 "New" true"#,
+            r#""dev.headcount.finding.updated.v1" 2 200402 "Suppressed" false"#,
         ]
     );
 }

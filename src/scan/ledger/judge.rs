@@ -6,7 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use headcount_core::findings::{self, About, Finding};
+use headcount_core::findings::exceptions::{Exceptions, Target};
+use headcount_core::findings::{self, About, Finding, Stance};
 use headcount_core::inventory::{Record, ScopeState};
 use headcount_core::rules::{self, Subject};
 use headcount_core::{graph, owners};
@@ -20,6 +21,13 @@ use crate::store::{Judged, Result};
 /// An owner travels all the way in one commit. What still moves after as many rounds goes round in
 /// a ring of records that use each other, and is left as it stands.
 const ROUNDS: usize = owners::LONGEST + 1;
+
+/// What is known of a record besides itself.
+#[derive(Clone, Copy)]
+struct Known<'a> {
+    findings: &'a [Finding],
+    exceptions: &'a Exceptions,
+}
 
 impl Ledger {
     pub(super) async fn findings_on(
@@ -84,8 +92,14 @@ impl Ledger {
         world.children(&judged).await?;
         let subjects: Vec<String> = judged.iter().map(ToString::to_string).collect();
         let findings = self.findings_on(&subjects).await?;
+        let (version, exceptions) = self.exceptions().await?;
+        draft.commit.exceptions_version = version;
         for record in judged.iter().filter_map(|id| world.get(id)) {
-            self.judge_record(draft, record, &world, findings.get(record.id().as_str()));
+            let known = Known {
+                findings: findings.get(record.id().as_str()).map_or(&[], Vec::as_slice),
+                exceptions: &exceptions,
+            };
+            self.judge_record(draft, record, &world, known);
         }
         Ok(())
     }
@@ -95,7 +109,7 @@ impl Ledger {
         draft: &mut Draft<'_>,
         record: &Record,
         world: &World<'_>,
-        known: Option<&Vec<Finding>>,
+        known: Known<'_>,
     ) {
         let (parent, around) = (world.parent(record), world.surroundings(record));
         let subject = Subject { record, parent, around: &around };
@@ -103,9 +117,15 @@ impl Ledger {
         let id = record.id().to_string();
         let about =
             About { source: &record.source, subject: &id, subject_name: &record.observation.name };
+        let exceptions = known.exceptions;
+        let stance = Stance { now: draft.place.now, exceptions, target: record.into() };
+        let mut next_at = outcome.next_at;
         for (meta, judgement) in &outcome.verdicts {
-            let existing = known.into_iter().flatten().find(|f| f.rule == meta.id);
-            let step = findings::step(existing, meta, about, &judgement.verdict, draft.place.now);
+            let existing = known.findings.iter().find(|f| f.rule == meta.id);
+            let step = findings::step(existing, meta, about, &judgement.verdict, stance);
+            // Its expiry opens the finding again, also when no scan runs.
+            let accepting = exceptions.accepting(meta.id, stance.target, stance.now);
+            next_at = next_at.into_iter().chain(accepting.map(|e| e.expires_at)).min();
             if let Some(step) = step {
                 let rendered =
                     Rendered::Record(Box::new(record.clone()), parent.cloned().map(Box::new));
@@ -115,7 +135,7 @@ impl Ledger {
         draft.commit.judged.push(Judged {
             id: record.id().clone(),
             owner: record.owner.clone(),
-            next_at: outcome.next_at,
+            next_at,
         });
     }
 
@@ -127,10 +147,13 @@ impl Ledger {
         let subject = state.scope.to_string();
         let known = self.store.findings_on(std::slice::from_ref(&subject)).await?;
         let outcome = rules::judge_scope(&self.settings.rules, state, draft.place.now);
+        let (_, exceptions) = self.exceptions().await?;
+        let target = Target::scope(&subject, state);
+        let stance = Stance { now: draft.place.now, exceptions: &exceptions, target };
         let about = About { source: &state.source, subject: &subject, subject_name: &subject };
         for (meta, judgement) in &outcome.verdicts {
             let existing = known.iter().find(|f| f.rule == meta.id);
-            let step = findings::step(existing, meta, about, &judgement.verdict, draft.place.now);
+            let step = findings::step(existing, meta, about, &judgement.verdict, stance);
             if let Some(step) = step {
                 draft.rendered.push((step, Rendered::Scope(Box::new(state.clone()))));
             }

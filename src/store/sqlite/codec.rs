@@ -109,15 +109,10 @@ pub(super) fn severity_of(number: i64) -> Fallible<Severity> {
 }
 
 pub(super) fn transition_kind(text: &str) -> Fallible<TransitionKind> {
-    [
-        TransitionKind::Opened,
-        TransitionKind::Updated,
-        TransitionKind::Reopened,
-        TransitionKind::Resolved,
-    ]
-    .into_iter()
-    .find(|kind| kind.as_str() == text)
-    .ok_or_else(|| Fault::damaged("transition", "its kind is not known"))
+    TransitionKind::ALL
+        .into_iter()
+        .find(|kind| kind.as_str() == text)
+        .ok_or_else(|| Fault::damaged("transition", "its kind is not known"))
 }
 
 /// An observation without its use, which is kept beside it and moves more often.

@@ -243,6 +243,23 @@ fn event(row: &SqliteRow) -> Fallible<Event> {
     })
 }
 
+/// Events behind a sequence number, in order.
+pub(super) async fn events_after(
+    conn: &mut SqliteConnection,
+    sequence: u64,
+    limit: u32,
+) -> Fallible<Vec<Event>> {
+    let rows = sqlx::query(
+        "SELECT sequence, id, kind, finding, time, body FROM events WHERE sequence > ? \
+         ORDER BY sequence LIMIT ?",
+    )
+    .bind(signed(sequence)?)
+    .bind(limit)
+    .fetch_all(conn)
+    .await?;
+    rows.iter().map(event).collect()
+}
+
 /// The index is named because the planner, left alone, sorts everything that is due.
 pub(super) const DUE: &str = "SELECT e.sequence, e.id, e.kind, e.finding, e.time, e.body, d.attempts \
      FROM deliveries d INDEXED BY deliveries_unsettled \

@@ -39,8 +39,9 @@ pub(super) async fn list(
     records(&query.build().fetch_all(conn).await?)
 }
 
-/// The plus signs keep the planner on the id index, so that every page costs the same.
-fn narrow(query: &mut QueryBuilder<Sqlite>, table: &str, filter: &RecordFilter) {
+/// The plus signs keep the planner on the index of the list's order, so that every page costs the
+/// same.
+pub(super) fn narrow(query: &mut QueryBuilder<Sqlite>, table: &str, filter: &RecordFilter) {
     if let Some(source) = &filter.source {
         query
             .push(format_args!(" AND +{table}.source = (SELECT number FROM sources WHERE name = "))

@@ -8,6 +8,7 @@ use sqlx::{Row as _, SqliteConnection};
 
 use super::codec::{json, parse};
 use super::fault::Fallible;
+use super::over_time;
 use crate::store::SourceState;
 
 /// Numbers of the sources and scopes that one commit speaks of; given on first use.
@@ -86,9 +87,9 @@ pub(super) async fn write_scope_state(
     sqlx::query("UPDATE scopes SET state = ? WHERE number = ?")
         .bind(json(state)?)
         .bind(scope)
-        .execute(conn)
+        .execute(&mut *conn)
         .await?;
-    Ok(())
+    over_time::write_coverage(conn, scope, state).await
 }
 
 pub(super) async fn write_source_state(

@@ -77,3 +77,4 @@ CREATE INDEX records_by_first_seen ON records (first_seen, number, class);
 CREATE INDEX records_by_use ON records (used, number, class);
 
 CREATE INDEX findings_by_page ON findings (severity DESC, opened_at, id, status);
+CREATE INDEX findings_by_opened ON findings (opened_at, id, status);

@@ -14,6 +14,7 @@ mod agent;
 mod cluster;
 mod deliveries;
 mod measure;
+mod readers;
 mod reconcile;
 
 fn main() {
@@ -25,6 +26,7 @@ fn main() {
         ["child", "load", directory] => reconcile::load(directory),
         ["child", "reconcile", directory] => reconcile::reconcile(directory),
         ["child", "simulate", users, roles] => agent::simulate(users, roles),
+        ["child", "serve", directory] => readers::serve(directory),
         ["child", "receive"] => deliveries::receive(),
         ["child", "deliver", url] => deliveries::deliver(url),
         ["child", "run", program, rest @ ..] => measure::run_and_report(program, rest),
@@ -34,11 +36,12 @@ fn main() {
 
 /// Prints the figures whose group is named, or all.
 fn figures(chosen: &[&str]) {
-    let groups: [(&str, fn()); 4] = [
+    let groups: [(&str, fn()); 5] = [
         ("reconcile", reconcile::figures),
         ("agent", agent::figures),
         ("deliveries", deliveries::figures),
         ("cluster", cluster::figures),
+        ("readers", readers::figures),
     ];
     println!("{:<58} {:>14}", "figure", "measured");
     for (name, print) in groups {

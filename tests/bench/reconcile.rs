@@ -37,7 +37,7 @@ static MANIFEST: Manifest = Manifest {
 };
 
 /// Reports `upto` records; every thousandth carries the edition in a label.
-struct Records {
+pub struct Records {
     upto: u32,
     edition: u32,
 }
@@ -103,20 +103,29 @@ fn record(number: u32, edition: u32, yesterday: Timestamp) -> Observation {
     record
 }
 
+pub fn settings() -> Settings {
+    Settings {
+        agent: "bench".to_owned(),
+        brake: Brake::default(),
+        rules: RuleConfig::default(),
+        sources: vec!["bench".to_owned()],
+        sinks: Vec::new(),
+        emit_baseline: false,
+        places_in_parallel: 1,
+    }
+}
+
+/// All records in an edition of their own.
+pub const fn whole(edition: u32) -> Records {
+    Records { upto: RECORDS, edition }
+}
+
 fn scan(directory: &str, connector: Records) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let store = Arc::new(SqliteStore::open(Path::new(directory)).await.unwrap());
-        let settings = Settings {
-            agent: "bench".to_owned(),
-            brake: Brake::default(),
-            rules: RuleConfig::default(),
-            sources: vec!["bench".to_owned()],
-            sinks: Vec::new(),
-            emit_baseline: false,
-            places_in_parallel: 1,
-        };
-        let engine = Engine::new(store, settings, Arc::new(SystemClock), CancellationToken::new());
+        let engine =
+            Engine::new(store, settings(), Arc::new(SystemClock), CancellationToken::new());
         let source = Source { name: "bench".to_owned(), connector: Arc::new(connector) };
         engine.scan(&source, &Silent).await.unwrap();
     });

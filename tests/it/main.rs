@@ -2,10 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail by panicking")]
 #![allow(clippy::disallowed_methods, reason = "looks at the agent from outside, by the real clock")]
 
+mod abuse;
+mod api;
 mod cluster;
 mod command_line;
 mod configuration;
 mod deploy;
+mod duckdb;
 mod generated;
 mod hooks;
 mod kill;
@@ -15,6 +18,7 @@ mod openbao;
 mod prism;
 mod quickstart;
 mod running;
+mod schemathesis;
 mod seeded;
 #[cfg(all(feature = "nats", feature = "s3"))]
 mod sinks;

@@ -10,5 +10,6 @@ pub mod prism;
 pub mod receiver;
 pub mod rsyslog;
 pub mod running;
+pub mod service;
 pub mod testbed;
 pub mod tools;

@@ -5,10 +5,10 @@ use headcount_core::reconcile::{Change, Drift};
 
 use super::findings::finding;
 use super::*;
-use crate::store::FindingFilter;
 use crate::store::paging::{
     Direction, FindingQuery, FindingSort, Ownership, RecordQuery, RecordSort, WALK,
 };
+use crate::store::{FindingFilter, Used};
 
 pub fn query(sort: RecordSort, direction: Direction) -> RecordQuery {
     RecordQuery {
@@ -102,6 +102,12 @@ pub async fn pages_of_records_follow_every_order(store: &dyn Store) {
     for (query, expected) in narrowed {
         assert_eq!(walk(store, query).await.0, expected);
     }
+    // Use moves without a version, and the order with it.
+    let usage = Usage::LastUsed { at: moment(9_000), resolution_secs: 900, lag_secs: 14_400 };
+    let used = Used { id: id("5"), usage, usage_hash: 1, history: History::default() };
+    store.commit(&Commit { used: vec![used], ..commit(moment(60)) }).await.unwrap();
+    let (all, _) = walk(store, query(RecordSort::LastUse, Direction::Ascending)).await;
+    assert_eq!(all, ["bob", "ann", "cyd", "bob", "dan"]);
 }
 
 fn by_name() -> RecordQuery {

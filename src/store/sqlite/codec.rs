@@ -233,6 +233,11 @@ fn history_of(kept: Option<&str>, observation: &Observation) -> Fallible<History
     Ok(history)
 }
 
+/// The last use in seconds, to sort by; 0 where none is known.
+pub(super) fn used(usage: &Usage) -> i64 {
+    last_use(usage).map_or(0, Timestamp::as_second)
+}
+
 const fn last_use(usage: &Usage) -> Option<Timestamp> {
     match usage {
         Usage::LastUsed { at, .. } => Some(*at),

@@ -7,7 +7,7 @@ use headcount_core::reconcile::key;
 use headcount_sdk::RecordId;
 use sqlx::SqliteConnection;
 
-use super::codec::{history, json, nanos_clamped};
+use super::codec::{self, history, json, nanos_clamped};
 use super::fault::{Fallible, Fault};
 use super::records::{BATCH, standing};
 use crate::store::{Commit, Judged, Used};
@@ -26,15 +26,16 @@ pub(super) async fn use_of(conn: &mut SqliteConnection, used: &[Used]) -> Fallib
                 return Err(Fault::Refused("a record that was used is not there".to_owned()));
             };
             let history = history(&used.history, &used.usage)?;
-            usages.push((row.number, json(&used.usage)?, history));
+            let last = codec::used(&used.usage);
+            usages.push((row.number, json(&used.usage)?, history, last));
             let (key, hash) = (key(&used.id), used.usage_hash);
             marks.push((row.scope, format!("{key:032x}"), format!("{hash:016x}")));
         }
         marks.sort_unstable();
         sqlx::query(
-            "UPDATE records SET usage = j.usage, history = j.history FROM \
-             (SELECT value ->> 0 AS number, value ->> 1 AS usage, value ->> 2 AS history \
-              FROM json_each(?)) j \
+            "UPDATE records SET usage = j.usage, history = j.history, used = j.used FROM \
+             (SELECT value ->> 0 AS number, value ->> 1 AS usage, value ->> 2 AS history, \
+                     value ->> 3 AS used FROM json_each(?)) j \
              WHERE records.number = j.number",
         )
         .bind(json(&usages)?)

@@ -11,7 +11,7 @@ use headcount_core::reconcile::key;
 use headcount_sdk::RecordId;
 use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
 
-use super::codec::{document, fold, history, json, nanos, nanos_clamped, origin};
+use super::codec::{document, fold, history, json, nanos, nanos_clamped, origin, used};
 use super::edges;
 use super::fault::{Fallible, Fault};
 use super::sources::{Numbers, counter, set_counter};
@@ -210,17 +210,18 @@ async fn insert_records(
             nanos(record.first_seen_at)?,
             next,
             history(&record.history, &record.observation.usage)?,
+            used(&record.observation.usage),
         ));
     }
     let mut query = QueryBuilder::<Sqlite>::new(
         "INSERT INTO records (number, id, source, scope, class, kind, name, native, folded, \
          parent, status, origin, replaces, first_seen, valid_from, usage, owner, owned, next_judgement, \
-         history, handle) ",
+         history, handle, used) ",
     );
     query.push_values(incoming.iter().zip(texts), |mut values, (row, text)| {
         let record = &row.written.record;
         let seen = &record.observation;
-        let (usage, owner, first_seen, next, history) = text;
+        let (usage, owner, first_seen, next, history, used) = text;
         values
             .push_bind(row.number)
             .push_bind(seen.id.as_str())
@@ -242,7 +243,8 @@ async fn insert_records(
             .push_bind(owner.is_some())
             .push_bind(next)
             .push_bind(history)
-            .push_bind(graph::handle(record));
+            .push_bind(graph::handle(record))
+            .push_bind(used);
     });
     query.push(
         " ON CONFLICT (number) DO UPDATE SET source = excluded.source, scope = excluded.scope, \
@@ -252,7 +254,7 @@ async fn insert_records(
          first_seen = excluded.first_seen, valid_from = excluded.valid_from, \
          usage = excluded.usage, owner = excluded.owner, owned = excluded.owned, \
          next_judgement = excluded.next_judgement, history = excluded.history, \
-         handle = excluded.handle",
+         handle = excluded.handle, used = excluded.used",
     );
     query.build().execute(conn).await?;
     Ok(())

@@ -8,10 +8,11 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
-use crate::store::StoreError;
+use crate::store::access::AuditOutcome;
 use crate::store::contract::{
     self, commit, commit_of, everything, id, moment, names, record, store_contract,
 };
+use crate::store::{AuditFilter, StoreError};
 
 async fn fresh() -> (SqliteStore, TempDir) {
     let dir = TempDir::new().unwrap();
@@ -268,5 +269,84 @@ async fn frequent_questions_use_their_indexes() {
         // Counts are ordered by name after they are counted: a handful of rows.
         let sorts = plan.iter().any(|step| step.contains("TEMP B-TREE"));
         assert!(!sorts || sql == query::COUNT, "{plan:#?}");
+    }
+}
+
+/// The command line beside an agent: people's decisions go in, what was found does not.
+#[tokio::test]
+async fn small_writes_go_beside_the_writer_and_commits_do_not() {
+    let (store, dir) = fresh().await;
+    store.commit(&commit_of(moment(0), [record("1", "a", moment(0))])).await.unwrap();
+    let beside = SqliteStore::open_beside(dir.path()).await.unwrap();
+    let entry = AuditEntry {
+        at: moment(1),
+        actor: "cli:ana".to_owned(),
+        role: None,
+        action: "test".to_owned(),
+        object: String::new(),
+        outcome: AuditOutcome::Done,
+        detail: None,
+    };
+    beside.note(std::slice::from_ref(&entry)).await.unwrap();
+    let refused = beside.commit(&commit_of(moment(1), [record("2", "b", moment(1))])).await;
+    assert!(matches!(refused, Err(StoreError::Failed { action: "commit", .. })), "{refused:?}");
+    let seen = store.audit(&AuditFilter::default(), None, 9).await.unwrap();
+    assert_eq!(seen.len(), 1);
+    assert_eq!(everything(&store, None).await.len(), 1);
+    // And the other way round: the writer goes on.
+    store.commit(&commit_of(moment(2), [record("3", "c", moment(2))])).await.unwrap();
+    assert_eq!(everything(&beside, None).await.len(), 2);
+}
+
+/// Pages of lists follow their indexes and sort nothing.
+#[tokio::test]
+async fn pages_use_their_indexes() {
+    let (store, _dir) = fresh().await;
+    let rows = [
+        (
+            "SELECT r.name, r.number FROM records r WHERE (r.name, r.number) > ('a', 1) \
+             AND +r.class IN ('identity') ORDER BY r.name ASC, r.number ASC LIMIT 9",
+            "COVERING INDEX records_by_name ((name,number)>",
+        ),
+        (
+            "SELECT r.used, r.number FROM records r WHERE (r.used, r.number) < (7, 1) \
+             ORDER BY r.used DESC, r.number DESC LIMIT 1 OFFSET 9",
+            "COVERING INDEX records_by_use ((used,number)<",
+        ),
+        (
+            "SELECT r.first_seen, r.number FROM records r \
+             ORDER BY r.first_seen ASC, r.number ASC LIMIT 1 OFFSET 9",
+            "COVERING INDEX records_by_first_seen",
+        ),
+        (
+            "SELECT doc FROM findings INDEXED BY findings_by_rank WHERE status = 'open' \
+             AND severity = 3 AND (opened_at, id) > (5, 'f') ORDER BY opened_at, id LIMIT 9",
+            "findings_by_rank (status=? AND severity=? AND (opened_at,id)>",
+        ),
+        (
+            "SELECT doc FROM findings INDEXED BY findings_by_page WHERE severity = 3 \
+             AND (opened_at, id) > (5, 'f') ORDER BY opened_at, id LIMIT 9",
+            "findings_by_page (severity=? AND (opened_at,id)>",
+        ),
+        (
+            "SELECT doc FROM findings INDEXED BY findings_by_opened WHERE \
+             (opened_at, id) < (5, 'f') ORDER BY opened_at DESC, id DESC LIMIT 9",
+            "findings_by_opened ((opened_at,id)<",
+        ),
+        (
+            "SELECT number FROM drift d WHERE d.at > 1 AND d.at <= 9 \
+             AND (d.at, d.number) > (2, 3) ORDER BY d.at, d.number LIMIT 9",
+            "drift_by_time (at>",
+        ),
+    ];
+    for (sql, index) in rows {
+        let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
+        let plan = sqlx::query_as::<_, (i64, i64, i64, String)>(explain)
+            .fetch_all(store.writer.as_ref().unwrap())
+            .await
+            .unwrap();
+        let plan: Vec<String> = plan.into_iter().map(|step| step.3).collect();
+        assert!(plan.iter().any(|step| step.contains(index)), "{index}: {plan:#?}");
+        assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{plan:#?}");
     }
 }

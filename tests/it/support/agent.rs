@@ -89,6 +89,17 @@ impl Agent {
         self
     }
 
+    /// With these settings under `server` as well.
+    pub fn serving(self, settings: &Value) -> Self {
+        let text = std::fs::read_to_string(&self.config).unwrap();
+        let mut config: Value = serde_json::from_str(&text).unwrap();
+        for (name, value) in settings.as_object().into_iter().flatten() {
+            config["server"][name] = value.clone();
+        }
+        std::fs::write(&self.config, config.to_string()).unwrap();
+        self
+    }
+
     /// Where the configuration is.
     pub fn config_path(&self) -> String {
         self.config.to_str().unwrap().to_owned()

@@ -36,6 +36,20 @@ pub const OPENBAO: Bed = Bed {
     requirements: include_str!("../openbao/requirements.txt"),
 };
 
+/// DuckDB, to read what we write.
+pub const DUCKDB: Bed = Bed {
+    package: "duckdb",
+    folder: "duckdb",
+    requirements: include_str!("../duckdb/requirements.txt"),
+};
+
+/// Schemathesis, to ask the API what nobody here thought of.
+pub const SCHEMATHESIS: Bed = Bed {
+    package: "schemathesis",
+    folder: "schemathesis",
+    requirements: include_str!("../schemathesis/requirements.txt"),
+};
+
 /// A Python that can import what is pinned.
 #[derive(Clone, Debug)]
 pub struct Python {

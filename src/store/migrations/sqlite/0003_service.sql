@@ -67,9 +67,9 @@ INSERT INTO coverage (scope, first_at, last_at, state)
            unixepoch(state ->> 'last_read_at') * 1000000000, state
     FROM scopes WHERE state IS NOT NULL;
 
--- The last use in seconds since 1970; 0 = no use is known.
-ALTER TABLE records ADD COLUMN used INTEGER
-    AS (coalesce(unixepoch(usage ->> 'at'), 0)) VIRTUAL;
+-- The last use in seconds since 1970; 0 = no use is known. Moves with usage.
+ALTER TABLE records ADD COLUMN used INTEGER NOT NULL DEFAULT 0;
+UPDATE records SET used = coalesce(unixepoch(usage ->> 'at'), 0);
 -- Lists are read along these: the number makes each place in them unique, and the class is there
 -- so that passing over other classes touches no row.
 CREATE INDEX records_by_name ON records (name, number, class);

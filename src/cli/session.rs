@@ -43,9 +43,6 @@ impl Session {
     /// For commands that make a small change, also while an agent runs.
     pub async fn to_note(globals: &Globals) -> anyhow::Result<Self> {
         let config = globals.load()?;
-        std::fs::create_dir_all(&config.data_dir).with_context(|| {
-            format!("the data directory {} cannot be made", config.data_dir.display())
-        })?;
         let store = registry::store_to_note(&config.data_dir).await?;
         Ok(Self { config, store, now: SystemClock.now() })
     }

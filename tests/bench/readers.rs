@@ -54,6 +54,11 @@ pub fn serve(directory: &str) {
             sessions: Arc::new(Sessions::new(Transport::Loopback)),
             limits: Arc::new(Limits::new(&limits)),
             stopping: cancel.clone(),
+            #[cfg(feature = "open")]
+            observations: Arc::new(headcount::api::observations::Doors::new(
+                Arc::clone(&engine),
+                Vec::new(),
+            )),
         };
         let listener = api::listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
         println!("http://{}", listener.local_addr().unwrap());

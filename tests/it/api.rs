@@ -38,7 +38,8 @@ async fn every_route_asks_for_a_token_and_what_is_denied_is_recorded() {
     let needs_more: BTreeSet<&str> =
         ["/v1/inventory", "/v1/inventory/coverage", "/v1/audit"].into_iter().collect();
     for (method, path) in &operations {
-        for token in ["", "hct_EXAMPLE", "x y"] {
+        // Fewer in all than one address may show: `tests/it/abuse.rs` goes on.
+        for token in ["", "hct_EXAMPLE"] {
             let answer = service.request(method.clone(), path, token).send().await.unwrap();
             assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{method} {path}");
             assert_eq!(answer.headers()[header::CONTENT_TYPE], "application/problem+json");
@@ -55,7 +56,7 @@ async fn every_route_asks_for_a_token_and_what_is_denied_is_recorded() {
     let of = |actor: &str| lines.iter().filter(|line| line["actor"] == actor).count();
     let posts = operations.iter().filter(|(method, _)| *method == Method::POST).count();
     assert_eq!(of("token:reader"), posts + needs_more.len());
-    assert!(of("anonymous@127.0.0.1") >= 60, "{}", lines.len());
+    assert!(of("anonymous@127.0.0.1") >= 40, "{}", lines.len());
     assert!(!denied.to_string().contains("hct_"), "no token is written down");
 }
 
@@ -305,7 +306,10 @@ async fn a_scan_that_is_asked_for_happens_and_is_recorded() {
     assert_eq!(status, StatusCode::NOT_FOUND);
     let coverage = service.see("/v1/coverage", &viewer).await;
     let scopes = coverage["scopes"].as_array().unwrap();
-    assert!(!scopes.is_empty() && scopes.iter().all(|scope| scope["complete"] == true));
+    // A rolling sweep takes a week; everything else was read to its end.
+    let short = scopes.iter().filter(|scope| scope["complete"] == false);
+    let short: Vec<&str> = short.map(|scope| scope["coverage"].as_str().unwrap()).collect();
+    assert_eq!((scopes.len(), short), (10, vec!["sweeping"]), "{coverage}");
     let population = service.see("/v1/population", &viewer).await;
     let census = population["census"].as_array().unwrap();
     let identities = census.iter().find(|row| row["class"] == "identity").unwrap();
@@ -325,7 +329,10 @@ async fn the_inventory_of_a_moment_leaves_whole_with_what_was_complete() {
     };
     let (at, text) = ask("/v1/inventory").await;
     let manifest = service.see(&format!("/v1/inventory/coverage?at={at}"), &auditor).await;
-    assert_eq!(manifest["complete"], true, "{manifest}");
+    let scopes = manifest["scopes"].as_array().unwrap();
+    let short: Vec<_> = scopes.iter().filter(|scope| scope["complete"] == false).collect();
+    assert_eq!((short.len(), &short[0]["coverage"]), (1, &json!("sweeping")), "{manifest}");
+    assert_eq!(manifest["complete"], false, "what is still swept is not complete");
     assert_eq!(manifest["records"], text.lines().count());
     let csv = ask(&format!("/v1/inventory?at={at}&format=csv")).await.1;
     assert_eq!(csv::Reader::from_reader(csv.as_bytes()).records().count(), text.lines().count());

@@ -23,6 +23,8 @@ async fn schemathesis_finds_nothing() {
         // What is well-formed may be refused all the same: a rule that does not exist, an end
         // beyond a year, a cursor that no list gave.
         .args(["--exclude-checks", "positive_data_acceptance"])
+        // Few texts are one segment of a path; that says nothing about the API.
+        .args(["--suppress-health-check", "filter_too_much"])
         // It has no end: `tests/it/api.rs` reads it.
         .args(["--exclude-path", "/v1/events"])
         .args(["--generation-database", "none", "--request-timeout", "60"])
@@ -32,4 +34,5 @@ async fn schemathesis_finds_nothing() {
     let erred = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}\n{erred}");
     assert!(said.contains("generated"), "it did not run:\n{said}\n{erred}");
+    assert!(!said.contains("Unresolvable references"), "{said}");
 }

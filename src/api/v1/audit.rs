@@ -20,6 +20,7 @@ use crate::store::access::{AuditEntry, AuditOutcome, Role};
 pub struct Wanted {
     /// Only of this actor, e.g. `token:ci-bot`.
     pub actor: Option<String>,
+    #[param(inline)]
     pub outcome: Option<OutcomeParam>,
     /// The `next` of the page before.
     pub cursor: Option<String>,

@@ -73,6 +73,7 @@ impl From<&Finding> for FindingShape {
 #[serde(deny_unknown_fields)]
 pub struct Wanted {
     /// Without it, findings of any status.
+    #[param(inline)]
     pub status: Option<StatusParam>,
     /// Only of this rule.
     pub rule: Option<String>,
@@ -81,7 +82,9 @@ pub struct Wanted {
     /// Only on this record id or scope.
     pub subject: Option<String>,
     /// Only this severity and above.
+    #[param(inline)]
     pub severity: Option<SeverityParam>,
+    #[param(inline)]
     pub sort: Option<SortParam>,
     /// The `next` of the page before, with the same filters and order.
     pub cursor: Option<String>,

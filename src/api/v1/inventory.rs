@@ -25,6 +25,7 @@ use crate::snapshot::{self, SnapshotError};
 pub struct Wanted {
     /// The moment; without it, now.
     pub at: Option<Timestamp>,
+    #[param(inline)]
     pub format: Option<Format>,
 }
 

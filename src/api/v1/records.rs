@@ -30,9 +30,11 @@ pub struct Wanted {
     pub kind: Option<String>,
     /// Part of the name, the vendor's handle or the id, without case.
     pub q: Option<String>,
+    #[param(inline)]
     pub status: Option<StatusParam>,
     /// `true` = only those with an owner, `false` = only those without.
     pub owned: Option<bool>,
+    #[param(inline)]
     pub sort: Option<SortParam>,
     /// The `next` of the page before, with the same filters and order.
     pub cursor: Option<String>,
@@ -81,7 +83,7 @@ impl SortParam {
     }
 }
 
-/// Roles, service accounts, apps, bots: every actor that is not a person.
+/// Roles, service accounts, apps, bots, AI agents: every actor that is not a person.
 #[utoipa::path(get, path = "/v1/identities", tag = "inventory", params(Wanted),
     responses((status = 200, body = List<RecordShape>), super::Refusals))]
 pub async fn identities(
@@ -89,7 +91,7 @@ pub async fn identities(
     headers: HeaderMap,
     Asked(wanted): Asked<Wanted>,
 ) -> Result<Response, Problem> {
-    list(&face, &headers, wanted, &[Class::Identity]).await
+    list(&face, &headers, wanted, &[Class::Identity, Class::AiAgent]).await
 }
 
 /// Keys, tokens, certificates, client secrets: what proves an identity, never the secret itself.

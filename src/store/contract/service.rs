@@ -165,7 +165,7 @@ pub async fn population_of_a_day_is_its_last_census(store: &dyn Store) {
         ownerless: 3,
         stale: 1,
     };
-    assert_eq!(taken, [census.clone()]);
+    assert_eq!(taken, std::slice::from_ref(&census));
     let hour = 3_600;
     let rows = [(1, 5), (2, 7), (26, 9)].map(|(hours, records)| Census {
         at: moment(hours * hour),

@@ -11,6 +11,7 @@ mod deploy;
 mod duckdb;
 mod generated;
 mod hooks;
+mod hygiene;
 mod kill;
 mod moto;
 mod open;

@@ -4,6 +4,7 @@
 //! calls run without a subscriber ([`quiet`]); what happened is in the error that comes back.
 
 pub(crate) mod error;
+mod status;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::task::Poll;
@@ -21,7 +22,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
 use tower::layer::layer_fn;
-use tower::util::MapRequestLayer;
+use tower::util::{AndThenLayer, MapRequestLayer};
 use tracing::instrument::WithSubscriber as _;
 use tracing::subscriber::NoSubscriber;
 
@@ -153,6 +154,7 @@ impl Access {
             concurrency: 1_024,
             spacing: self.tuning.spacing,
         }));
+        let builder = builder.with_layer(&AndThenLayer::new(status::told));
         let builder =
             builder.with_layer(&layer_fn(move |inner| Paced { inner, pace: pace.clone() }));
         Ok(builder.with_layer(&MapRequestLayer::new(most_recent)).build())

@@ -55,15 +55,28 @@ const ESCALATING: &[&str] = &[
     "workflows",
 ];
 
+/// A word of GitHub's for what may be done; what stands in its place is not kept.
+/// <https://docs.github.com/en/rest/apps/installations>
+pub(crate) fn access_word(told: &str) -> &'static str {
+    match told {
+        "read" => "read",
+        "write" => "write",
+        "admin" => "admin",
+        "none" | "no_access" => "none",
+        _ => "unknown",
+    }
+}
+
 /// The level that a set of permissions amounts to, and the permission that decided it.
 pub(crate) fn privilege(permissions: &BTreeMap<String, String>) -> Privilege {
     let judged = permissions.iter().map(|(name, access)| {
-        let level = match access.as_str() {
+        let access = access_word(access);
+        let level = match access {
             "read" => Level::Read,
             "write" | "admin" if ADMIN.contains(&name.as_str()) => Level::Admin,
             "write" | "admin" if ESCALATING.contains(&name.as_str()) => Level::Escalating,
             "write" | "admin" => Level::Write,
-            "none" | "no_access" => Level::None,
+            "none" => Level::None,
             _ => Level::Unknown,
         };
         (level, name, access)

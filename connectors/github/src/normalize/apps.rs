@@ -2,7 +2,7 @@
 
 use headcount_sdk::{Class, Expiry, Observation, Purpose, Status};
 
-use super::{privilege, write_permissions};
+use super::{access_word, privilege, write_permissions};
 use crate::id::Place;
 use crate::wire::Installation;
 
@@ -32,8 +32,8 @@ pub(crate) fn installation(place: &Place, row: &Installation) -> Observation {
 }
 
 fn permissions(row: &Installation) -> Option<String> {
-    let all: Vec<String> =
-        row.permissions.iter().map(|(name, access)| format!("{name}:{access}")).collect();
+    let word = |(name, access): (&String, &String)| format!("{name}:{}", access_word(access));
+    let all: Vec<String> = row.permissions.iter().map(word).collect();
     (!all.is_empty()).then(|| all.join(","))
 }
 
@@ -44,5 +44,31 @@ pub(crate) fn owned_by(observation: &mut Observation, owner: &str, is_third_part
     if is_third_party {
         let text = format!("GitHub App of {owner}");
         observation.purpose = Some(Purpose { text, locator: "app owner".to_owned() });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+    use headcount_sdk::Level;
+    use serde_json::json;
+
+    use super::*;
+    use crate::config::Edition;
+
+    #[test]
+    fn what_stands_in_the_place_of_a_permission_s_word_is_not_kept() {
+        let row = json!({
+            "id": 7,
+            "permissions": { "contents": "write", "checks": "leaked", "members": "no_access" },
+        });
+        let row: Installation = serde_json::from_value(row).unwrap();
+        let read = installation(&Place::new(&Edition::Public, 1), &row);
+        let told = &read.attributes["permissions"];
+        assert_eq!(told, "checks:unknown,contents:write,members:none");
+        let privilege = read.privilege.clone().unwrap();
+        assert_eq!(privilege.level, Level::Write);
+        assert!(!serde_json::to_string(&read).unwrap().contains("leaked"));
     }
 }

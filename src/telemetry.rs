@@ -17,9 +17,10 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
-use tracing::{Level, Metadata};
+use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, fmt};
 
@@ -30,8 +31,7 @@ use crate::store::{QueueState, RecordCount, Store, StoreError};
 
 /// Sends logs to stderr: text for a person, JSON for a collector.
 pub fn log_to_stderr(level: &str) {
-    let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
-    let heard = tracing_subscriber::registry().with(filter).with(filter_fn(may_be_heard));
+    let heard = heard(level);
     let lines = fmt::layer().with_writer(std::io::stderr);
     // A second subscriber is refused; the first one (a test's) stays.
     let _ = if std::io::stderr().is_terminal() {
@@ -39,6 +39,12 @@ pub fn log_to_stderr(level: &str) {
     } else {
         heard.with(lines.json().flatten_event(true)).try_init()
     };
+}
+
+/// What is logged at a level, or by directives in the form of `RUST_LOG`.
+fn heard(level: &str) -> impl Subscriber + for<'a> LookupSpan<'a> + Send + Sync + use<> {
+    let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::registry().with(filter).with(filter_fn(may_be_heard))
 }
 
 /// What others say below `info` is never heard, whatever the level: the SDK of AWS prints whole
@@ -307,6 +313,63 @@ fn seconds(at: Timestamp) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use tracing_subscriber::fmt;
+    use tracing_subscriber::layer::SubscriberExt as _;
+
+    #[derive(Clone, Default)]
+    struct Page(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Page {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What is written of one line of ours and of lines of libraries, each below another span.
+    fn written(level: &str) -> String {
+        let page = Page::default();
+        let writer = page.clone();
+        let lines = fmt::layer().with_writer(move || writer.clone()).with_ansi(false);
+        tracing::subscriber::with_default(super::heard(level).with(lines), || {
+            tracing::trace!(target: "headcount_aws::client", "ours");
+            let call =
+                tracing::trace_span!(target: "aws_smithy_runtime", "call", answer = "leaked");
+            let _inside = call.enter();
+            tracing::trace!(target: "aws_smithy_runtime::client", "leaked");
+            tracing::debug!(target: "hyper_util::client", "leaked");
+            tracing::debug!(target: "kube_client", answer = "leaked", "an answer");
+            tracing::info!(target: "kube_client", "theirs");
+        });
+        let bytes = page.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn libraries_are_heard_from_info_up_whatever_is_asked_for() {
+        for level in [
+            "trace",
+            "debug,aws_smithy_runtime=trace,hyper_util=trace,headcount=trace",
+            "headcount=trace,kube_client=debug",
+            "[call]=trace,info,headcount=trace",
+            "[{answer=leaked}]=trace,headcount=trace,info",
+        ] {
+            let text = written(level);
+            assert!(!text.contains("leaked"), "{level}: {text}");
+            assert!(text.contains("ours") && text.contains("theirs"), "{level}: {text}");
+        }
+        assert!(!written("info").contains("ours"));
+    }
+
     #[test]
     fn counters_keep_their_whole_name_in_the_older_format() {
         let open = "# HELP scans Scans that ended.\n# TYPE scans counter\n\

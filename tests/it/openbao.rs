@@ -6,6 +6,7 @@ mod permissions;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use aws_lc_rs::hmac;
 use serde_json::{Value, json};
 
 use crate::support::agent::Agent;
@@ -143,23 +144,13 @@ async fn what_happens_to_roles_and_secret_ids_is_found_by_the_next_scan() {
     assert!(is_kept(&read.data, &role_id), "the search finds what is there");
 }
 
-/// The id of the record of a secret id: by what its page says, with another program's hand.
+/// The id of the record of a secret id: by what its page says, with another library's hand.
 async fn secret_record(bao: &Bao, role_id: &str, accessor: &str) -> String {
     let health = bao.read("sys/health").await;
     let cluster = health["cluster_id"].as_str().unwrap();
-    let mut openssl = tokio::process::Command::new("openssl");
-    let mut openssl = openssl
-        .args(["dgst", "-sha256", "-hmac", role_id])
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = openssl.stdin.take().unwrap();
-    tokio::io::AsyncWriteExt::write_all(&mut stdin, accessor.as_bytes()).await.unwrap();
-    drop(stdin);
-    let output = openssl.wait_with_output().await.unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    let digest = text.trim().rsplit(' ').next().unwrap();
+    let key = hmac::Key::new(hmac::HMAC_SHA256, role_id.as_bytes());
+    let tag = hmac::sign(&key, accessor.as_bytes());
+    let digest: String = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
     format!("vault:{cluster}:secret-id/{}", &digest[..32])
 }
 

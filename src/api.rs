@@ -35,6 +35,7 @@ pub mod reply;
 mod server;
 pub mod sessions;
 pub mod v1;
+mod web;
 
 use limits::Limits;
 use problem::Problem;
@@ -96,6 +97,7 @@ pub async fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
 fn routes(face: Face) -> Router {
     let limited = Router::new()
         .merge(v1::routes(&face))
+        .merge(web::routes(&face))
         .layer(DefaultBodyLimit::max(face.limits.body_bytes))
         .merge(hooks::routes())
         .layer(middleware::from_fn_with_state(face.clone(), limited));

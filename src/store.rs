@@ -27,10 +27,12 @@ pub(crate) mod contract;
 pub mod over_time;
 pub mod paging;
 pub mod sqlite;
+pub mod work;
 
 use access::{AuditEntry, AuditOutcome, Token, TokenHash};
 use over_time::{Census, CountsAt, PastCoverage};
 use paging::{FindingPlace, FindingQuery, Page, RecordPlace, RecordQuery};
+use work::{Listed, Work, WorkCount, WorkFilter};
 
 /// Why the store could not do it. Named by what to do next.
 #[derive(Debug, thiserror::Error)]
@@ -358,6 +360,19 @@ pub trait Store: Send + Sync {
     async fn count_records(&self) -> Result<Vec<RecordCount>>;
     /// Open findings by (rule, severity, source).
     async fn count_open_findings(&self) -> Result<BTreeMap<(String, Severity, String), u64>>;
+    /// One page of findings with their owners, most severe first, then oldest, after the finding
+    /// of the id `after`.
+    async fn list_work(
+        &self,
+        filter: &WorkFilter,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Work>>;
+    /// How many findings fit, by owner and severity; nobody's first, then by name.
+    async fn count_work(&self, filter: &WorkFilter) -> Result<Vec<WorkCount>>;
+    /// One page of the present records that `of` counts (its number is not looked at), in the
+    /// order in which they came, after the row `after`; 0 = from the first.
+    async fn list_counted(&self, of: &RecordCount, after: i64, limit: u32) -> Result<Vec<Listed>>;
 
     // How it went over time.
 

@@ -5,6 +5,7 @@
 //! `cli`'s, the page is `api::web`'s. Start at [`around`].
 
 use headcount_core::inventory::Record;
+use headcount_sdk::Class;
 
 use crate::store::{RecordFilter, Store, StoreError};
 
@@ -14,6 +15,16 @@ pub mod text;
 pub mod time;
 pub mod trail;
 pub mod words;
+
+/// The classes that are counted, in the order in which they are shown.
+pub const COUNTED: [Class; 4] = [Class::Identity, Class::AiAgent, Class::Credential, Class::Grant];
+
+/// The three questions of the product, and the rules that answer them.
+pub const QUESTIONS: [(&str, &[&str]); 3] = [
+    ("New", &["new-identity", "new-credential", "resurrected-identity"]),
+    ("Stale", &["stale-identity", "stale-credential"]),
+    ("Ownerless", &["ownerless-identity", "weak-owner"]),
+];
 
 /// Records read from the store at a time.
 const PAGE: u32 = 1_000;

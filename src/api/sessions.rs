@@ -53,6 +53,8 @@ impl std::fmt::Debug for Session {
 #[derive(Debug)]
 pub struct Sessions {
     open: Mutex<BTreeMap<String, Session>>,
+    /// Secrets of addresses that open one session each, and for whose token.
+    links: Mutex<BTreeMap<String, Token>>,
     /// Whether the cookie travels over TLS only: wherever others than this machine can listen.
     transport: Transport,
 }
@@ -69,7 +71,7 @@ pub enum Transport {
 impl Sessions {
     #[must_use]
     pub fn new(transport: Transport) -> Self {
-        Self { open: Mutex::default(), transport }
+        Self { open: Mutex::default(), links: Mutex::default(), transport }
     }
 
     /// Opens a session for the bearer of a token, for twelve hours and never longer than the token.
@@ -90,6 +92,21 @@ impl Sessions {
         }
         open.insert(session.id.clone(), session.clone());
         session
+    }
+
+    /// A secret that opens one session for a token's bearer, once.
+    #[must_use]
+    pub fn link(&self, token: &Token) -> String {
+        let secret = random("");
+        let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+        links.insert(secret.clone(), token.clone());
+        secret
+    }
+
+    /// For whose token a secret opens a session; never again after this.
+    #[must_use]
+    pub fn redeem(&self, secret: &str) -> Option<Token> {
+        self.links.lock().unwrap_or_else(PoisonError::into_inner).remove(secret)
     }
 
     /// The session whose cookie a request carries, if it is open.

@@ -27,6 +27,7 @@ use crate::view::trail::trail;
 
 mod day;
 mod estate;
+mod page;
 mod receiver;
 mod tenants;
 
@@ -34,8 +35,8 @@ use estate::Estate;
 use receiver::{Received, Receiver};
 
 const EXAMPLES: &str = "\
-Needs no cloud account, no credentials and no network but 127.0.0.1; ends by itself, or with
-Ctrl-C. The inventory it makes is thrown away.";
+Needs no cloud account, no credentials and no network but 127.0.0.1. At its end it prints the
+address of the page and serves it until Ctrl-C. The inventory it makes is thrown away.";
 
 /// The demo's webhook secret: it signs nothing but the demo.
 const SECRET: &str = "whsec_aGVhZGNvdW50LWRlbW8td2ViaG9vay1zZWNyZXQ=";
@@ -54,6 +55,9 @@ pub struct DemoArgs {
     /// Another seed makes another organisation of the same size
     #[arg(long, default_value_t = 7)]
     seed: u64,
+    /// End after the last hour, without the page
+    #[arg(long)]
+    no_page: bool,
 }
 
 /// The simulated organisation's clock, as the agent's.
@@ -70,7 +74,8 @@ struct Stage {
     estate: Estate,
     cast: day::Cast,
     receiver: Receiver,
-    engine: Engine,
+    engine: Arc<Engine>,
+    clock: Arc<dyn Clock>,
     deliverer: Deliverer,
     store: Arc<dyn Store>,
     sources: Vec<Source>,
@@ -101,7 +106,7 @@ async fn play(
     out: &mut (dyn Write + Send),
     cancel: CancellationToken,
 ) -> anyhow::Result<()> {
-    let mut stage = Stage::set(args, cancel).await?;
+    let mut stage = Stage::set(args, cancel.clone()).await?;
     writeln!(
         out,
         "{}",
@@ -119,7 +124,11 @@ async fn play(
         stage.scene(hour.what, style, out).await?;
     }
     stage.trail(style, out).await?;
-    stage.close(style, out).await
+    stage.close(style, out).await?;
+    if !args.no_page {
+        page::open(&stage, style, out, cancel).await?;
+    }
+    Ok(())
 }
 
 impl Stage {
@@ -140,13 +149,15 @@ impl Stage {
         let sources = estate.sources(data_dir.path())?;
         let names = sources.iter().map(|source| source.name.clone()).collect();
         let settings = Settings { sources: names, ..Settings::from(&config) };
-        let clock = Arc::new(SimulatedClock(estate.aws.clock().clone()));
-        let engine = Engine::new(Arc::clone(&store), settings, clock, cancel);
+        let clock: Arc<dyn Clock> = Arc::new(SimulatedClock(estate.aws.clock().clone()));
+        let engine =
+            Arc::new(Engine::new(Arc::clone(&store), settings, Arc::clone(&clock), cancel));
         Ok(Self {
             estate,
             cast,
             receiver,
             engine,
+            clock,
             deliverer,
             store,
             sources,

@@ -95,5 +95,4 @@ impl From<ClassArg> for Class {
     }
 }
 
-/// Everything that is counted.
-pub const COUNTED: [Class; 4] = [Class::Identity, Class::AiAgent, Class::Credential, Class::Grant];
+pub use crate::view::COUNTED;

@@ -23,6 +23,7 @@ use crate::store::{FindingFilter, RecordFilter, Store};
 mod below;
 mod described;
 mod events;
+mod exceptions;
 mod filters;
 mod graph;
 mod large;

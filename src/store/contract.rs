@@ -12,6 +12,7 @@ pub mod history;
 pub mod paging;
 pub mod records;
 pub mod service;
+pub mod work;
 
 use headcount_core::inventory::{Coverage, History, Origin, Owner, Record, ScopeState};
 use headcount_core::reconcile;
@@ -67,6 +68,10 @@ macro_rules! store_contract {
             service: exception_that_came_meanwhile_is_judged_again
             service: population_of_a_day_is_its_last_census
             service: past_coverage_is_what_was_known_then
+            work: findings_are_paged_and_narrowed_by_owner
+            work: unread_evidence_of_an_owner_is_told
+            work: work_is_counted_by_owner_and_severity
+            work: records_behind_a_count_are_paged
             deliveries: sequence_has_no_holes
             deliveries: commit_out_of_sequence_leaves_nothing
             deliveries: second_event_of_a_finding_waits_for_the_first

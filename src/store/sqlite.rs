@@ -6,7 +6,8 @@
 //!
 //! Each concern has its SQL in one file: [`records`] writes records and [`moving`] what moves in
 //! them, [`neighbourhood`] reads what a scan needs and [`query`] what people ask, [`edges`],
-//! [`findings`], [`outbox`] and [`backup`] do what their names say, [`sources`] the rest. Start at
+//! [`findings`], [`outbox`] and [`backup`] do what their names say, [`work`] reads pages for people,
+//! [`sources`] does the rest. Start at
 //! `migrations/sqlite/0001_store.sql`.
 
 mod access;
@@ -27,6 +28,7 @@ mod records;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod work;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -47,6 +49,7 @@ use self::sources::Numbers;
 use super::access::{AuditEntry, Token, TokenHash, Written};
 use super::over_time::{Census, CountsAt, PastCoverage};
 use super::paging::{FindingPlace, FindingQuery, Page, RecordPlace, RecordQuery};
+use super::work::{Listed, Work, WorkCount, WorkFilter};
 use super::{
     Attempt, AuditFilter, Commit, DeadLetter, Delivery, Event, FindingFilter, PastDrift,
     PastTransition, QueueState, RecordCount, RecordFilter, Result, SourceState, Store, Version,
@@ -407,6 +410,29 @@ impl Store for SqliteStore {
         let mut tx = self.write(action).await?;
         let written = exceptions::end(&mut tx, id, entry).await;
         end(tx, written, action).await
+    }
+
+    async fn list_work(
+        &self,
+        filter: &WorkFilter,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Work>> {
+        let action = "list findings with their owners";
+        let mut tx = self.read(action).await?;
+        work::list(&mut tx, filter, after, limit).await.map_err(during(action))
+    }
+
+    async fn count_work(&self, filter: &WorkFilter) -> Result<Vec<WorkCount>> {
+        let action = "count findings by owner";
+        let mut tx = self.read(action).await?;
+        work::by_owner(&mut tx, filter).await.map_err(during(action))
+    }
+
+    async fn list_counted(&self, of: &RecordCount, after: i64, limit: u32) -> Result<Vec<Listed>> {
+        let action = "list records";
+        let mut tx = self.read(action).await?;
+        work::counted(&mut tx, of, after, limit).await.map_err(during(action))
     }
 
     async fn tokens(&self) -> Result<Vec<Token>> {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use headcount_core::inventory::{Owner, Record};
-use headcount_sdk::{Affiliation, Endpoint, ExternalId, RecordId, Standing, Trust};
+use headcount_core::inventory::{Coverage, Owner, Record};
+use headcount_sdk::{Affiliation, Endpoint, ExternalId, RecordId, ScanError, Standing, Trust};
 
 use super::text::{safe, short};
 
@@ -124,5 +124,29 @@ pub fn brief(value: &serde_json::Value) -> String {
             }
         }
         other => short(&other.to_string(), 80),
+    }
+}
+
+/// Why a scope was not read to its end, and what to do; `None` where nothing is missing.
+#[must_use]
+pub fn gap(coverage: &Coverage) -> Option<String> {
+    match coverage {
+        // A sweep goes on by itself; nobody has to do anything about it.
+        Coverage::Complete | Coverage::Sweeping { .. } | Coverage::NotSupported { .. } => None,
+        Coverage::Incomplete { error } => Some(remedy(error)),
+        Coverage::Held { would_remove, of } => Some(format!(
+            "{would_remove} of {of} records seemed gone, but not on a second look; all are kept"
+        )),
+    }
+}
+
+/// What went wrong, and what to grant where that helps.
+#[must_use]
+pub fn remedy(error: &ScanError) -> String {
+    match error {
+        ScanError::Denied { operation, permission } => {
+            format!("{operation} was denied; grant {permission}")
+        }
+        other => other.to_string(),
     }
 }

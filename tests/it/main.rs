@@ -4,6 +4,7 @@
 
 mod abuse;
 mod api;
+mod browser;
 mod cluster;
 mod command_line;
 mod configuration;

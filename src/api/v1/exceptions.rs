@@ -185,15 +185,25 @@ pub async fn add(
         author: actor.label(),
         expires_at: new.expires_at,
     };
-    let exception = make(draft, now).map_err(Problem::bad_request)?;
-    let mut entry = actor.did("exception.add", &exception.id, now);
-    entry.detail = Some(format!("{} until {}", exception.rule, exception.expires_at));
-    face.store.add_exception(&exception, &entry).await?;
-    follow(&face).await;
+    let exception = add_drafted(&face, &actor, draft).await?;
     let shape = ExceptionShape::new(&exception, now);
     let location = HeaderValue::from_str(&format!("/v1/exceptions/{}", exception.id))
         .unwrap_or(HeaderValue::from_static("/v1/exceptions"));
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], axum::Json(shape)).into_response())
+}
+
+/// Keeps an exception and has the findings concerned judged.
+///
+/// # Errors
+/// 400 with what is wrong with the draft.
+pub async fn add_drafted(face: &Face, actor: &Actor, draft: Draft) -> Result<Exception, Problem> {
+    let now = face.clock.now();
+    let exception = make(draft, now).map_err(Problem::bad_request)?;
+    let mut entry = actor.did("exception.add", &exception.id, now);
+    entry.detail = Some(format!("{} until {}", exception.rule, exception.expires_at));
+    face.store.add_exception(&exception, &entry).await?;
+    follow(face).await;
+    Ok(exception)
 }
 
 /// Gives a draft its id.
@@ -218,18 +228,26 @@ pub async fn end(
     Extension(actor): Extension<Actor>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    find(&face, &id).await?;
-    let now = face.clock.now();
-    let entry = actor.did("exception.end", &id, now);
-    match face.store.end_exception(&id, &entry).await? {
+    end_now(&face, &actor, &id).await?;
+    let exception = find(&face, &id).await?;
+    Ok(axum::Json(ExceptionShape::new(&exception, face.clock.now())).into_response())
+}
+
+/// Ends an exception and has the findings concerned judged.
+///
+/// # Errors
+/// 404 when there is none of that id, 409 when it is over already.
+pub async fn end_now(face: &Face, actor: &Actor, id: &str) -> Result<(), Problem> {
+    find(face, id).await?;
+    let entry = actor.did("exception.end", id, face.clock.now());
+    match face.store.end_exception(id, &entry).await? {
         Written::Done => {}
         Written::NotThere | Written::Taken => {
             return Err(Problem::new(StatusCode::CONFLICT, "the exception is over already"));
         }
     }
-    follow(&face).await;
-    let exception = find(&face, &id).await?;
-    Ok(axum::Json(ExceptionShape::new(&exception, now)).into_response())
+    follow(face).await;
+    Ok(())
 }
 
 /// Has the findings concerned judged. If that takes longer than a caller waits, it goes on.

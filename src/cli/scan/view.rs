@@ -17,19 +17,14 @@ use crate::cli::time;
 use crate::deliver::Drained;
 use crate::scan::{ScanReport, ScopeReport};
 use crate::store::RecordCount;
+use crate::view::QUESTIONS;
+use crate::view::words::{gap, remedy};
 
 /// Findings shown per section; the rest is one command away.
 const SHOWN: usize = 5;
 
 /// Coverage problems shown.
 const GAPS: usize = 8;
-
-/// The three questions of the product, and the rules that answer them.
-const SECTIONS: [(&str, &[&str]); 3] = [
-    ("NEW", &["new-identity", "new-credential", "resurrected-identity"]),
-    ("STALE", &["stale-identity", "stale-credential"]),
-    ("OWNERLESS", &["ownerless-identity", "weak-owner"]),
-];
 
 /// Rules whose findings say what the coverage section says already.
 const COVERAGE_RULES: [&str; 2] = ["coverage-lost", "mass-disappearance"];
@@ -61,7 +56,7 @@ pub async fn print(
     out: &mut (dyn Write + Send),
 ) -> anyhow::Result<()> {
     let Seen { reports, open, drained } = seen;
-    let shown = SECTIONS.iter().flat_map(|(_, rules)| section(open, rules).take(SHOWN));
+    let shown = QUESTIONS.iter().flat_map(|(_, rules)| section(open, rules).take(SHOWN));
     let ids: Vec<RecordId> = shown.map(|f| RecordId::from_stored(f.subject.clone())).collect();
     let subjects = session.store.records(&ids).await?;
     let names: Vec<&str> = reports.iter().map(|r| r.source.as_str()).collect();
@@ -77,8 +72,8 @@ pub async fn print(
     };
     screen.head(out)?;
     screen.totals(out)?;
-    for (heading, rules) in SECTIONS {
-        screen.section(heading, rules, out)?;
+    for (heading, rules) in QUESTIONS {
+        screen.section(&heading.to_uppercase(), rules, out)?;
     }
     screen.others(out)?;
     screen.gaps(out)?;
@@ -202,7 +197,7 @@ impl Screen<'_> {
         let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
         for finding in self.open {
             let rule = finding.rule.as_str();
-            let is_told = SECTIONS.iter().any(|(_, rules)| rules.contains(&rule))
+            let is_told = QUESTIONS.iter().any(|(_, rules)| rules.contains(&rule))
                 || COVERAGE_RULES.contains(&rule);
             if !is_told {
                 *counts.entry(rule).or_default() += 1;
@@ -278,7 +273,7 @@ impl Screen<'_> {
         if self.reports.iter().any(|r| r.unreachable.is_some() || r.scopes.iter().any(is_denied)) {
             hint("headcount check".to_owned(), "which permissions are missing");
         }
-        let worst = SECTIONS.iter().find_map(|(_, rules)| section(self.open, rules).next());
+        let worst = QUESTIONS.iter().find_map(|(_, rules)| section(self.open, rules).next());
         if let Some(finding) = worst.or(self.open.first()) {
             hint(
                 format!("headcount explain {}", finding.rule),
@@ -317,25 +312,5 @@ const fn plural(class: Class) -> &'static str {
         Class::Grant => "grants",
         Class::Principal => "people",
         Class::Workload => "workloads",
-    }
-}
-
-fn gap(coverage: &Coverage) -> Option<String> {
-    match coverage {
-        // A sweep goes on by itself; nobody has to do anything about it.
-        Coverage::Complete | Coverage::Sweeping { .. } | Coverage::NotSupported { .. } => None,
-        Coverage::Incomplete { error } => Some(remedy(error)),
-        Coverage::Held { would_remove, of } => Some(format!(
-            "{would_remove} of {of} records seemed gone, but not on a second look; all are kept"
-        )),
-    }
-}
-
-fn remedy(error: &ScanError) -> String {
-    match error {
-        ScanError::Denied { operation, permission } => {
-            format!("{operation} was denied; grant {permission}")
-        }
-        other => other.to_string(),
     }
 }

@@ -29,7 +29,7 @@ pub fn finding(rule: &str, subject: &str, severity: Severity, opened: i64) -> Fi
     }
 }
 
-fn opened(finding: &Finding) -> Transition {
+pub fn opened(finding: &Finding) -> Transition {
     Transition { kind: TransitionKind::Opened, finding: finding.clone() }
 }
 

@@ -134,11 +134,16 @@ pub async fn page_looks_at_a_bounded_number_of_rows(store: &dyn Store) {
     store.commit(&commit_of(moment(0), records)).await.unwrap();
     let last = format!("{:06}", many - 1);
     let filter = RecordFilter { text: Some(last.clone()), ..RecordFilter::default() };
-    let query = RecordQuery { filter, ..by_name() };
-    let first = store.page_records(&query).await.unwrap();
-    assert!(first.items.is_empty() && first.next.is_some());
-    let second = store.page_records(&RecordQuery { after: first.next, ..query }).await.unwrap();
-    assert_eq!((names(&second.items), second.next), (vec![last.as_str()], None));
+    // Also where all of them share one key: they were used at the same time.
+    for sort in [RecordSort::Name, RecordSort::LastUse] {
+        let query = query(sort, Direction::Ascending);
+        let query = RecordQuery { filter: filter.clone(), ..query };
+        let first = store.page_records(&query).await.unwrap();
+        assert!(first.items.is_empty() && first.next.is_some());
+        let second = RecordQuery { after: first.next, ..query };
+        let second = store.page_records(&second).await.unwrap();
+        assert_eq!((names(&second.items), second.next), (vec![last.as_str()], None));
+    }
 }
 
 pub async fn pages_of_findings_follow_both_orders(store: &dyn Store) {

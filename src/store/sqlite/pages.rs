@@ -26,11 +26,72 @@ const fn column(sort: RecordSort) -> &'static str {
     }
 }
 
-/// How a direction compares and sorts.
-const fn signs(direction: Direction) -> (&'static str, &'static str, &'static str) {
+/// How a direction compares and sorts: beyond a place, up to it, before it.
+const fn signs(direction: Direction) -> [&'static str; 4] {
     match direction {
-        Direction::Ascending => (">", "<=", "ASC"),
-        Direction::Descending => ("<", ">=", "DESC"),
+        Direction::Ascending => [">", "<=", "<", "ASC"],
+        Direction::Descending => ["<", ">=", ">", "DESC"],
+    }
+}
+
+/// A part of an index that one range reads. A comparison of key and number together would read all
+/// rows of the key from its beginning, and half of the records may share one: that of no use.
+#[derive(Clone, Debug)]
+enum Stretch {
+    /// Rows of one key, beyond a number and up to another.
+    Key(SortKey, Option<i64>, Option<i64>),
+    /// Rows of the keys beyond one and before another.
+    Keys(Option<SortKey>, Option<SortKey>),
+}
+
+impl Stretch {
+    /// Everything beyond a place.
+    fn beyond(after: Option<&RecordPlace>) -> Vec<Self> {
+        let Some(after) = after else { return vec![Self::Keys(None, None)] };
+        vec![
+            Self::Key(after.key.clone(), Some(after.number), None),
+            Self::Keys(Some(after.key.clone()), None),
+        ]
+    }
+
+    /// Everything beyond a place and up to another.
+    fn between(after: Option<&RecordPlace>, upto: Option<&RecordPlace>) -> Vec<Self> {
+        let Some(upto) = upto else { return Self::beyond(after) };
+        let (end, last) = (upto.key.clone(), Some(upto.number));
+        match after {
+            Some(after) if after.key == end => vec![Self::Key(end, Some(after.number), last)],
+            _ => {
+                let mut parts = Self::beyond(after);
+                if let Some(Self::Keys(_, before)) = parts.last_mut() {
+                    *before = Some(end.clone());
+                }
+                parts.push(Self::Key(end, None, last));
+                parts
+            }
+        }
+    }
+
+    fn push(&self, query: &mut QueryBuilder<Sqlite>, asked: &RecordQuery) {
+        let (column, [more, upto, before, _]) = (column(asked.sort), signs(asked.direction));
+        match self {
+            Self::Key(key, after, last) => {
+                query.push(format_args!(" AND r.{column} = "));
+                push_key(query, key);
+                for (sign, number) in [(more, after), (upto, last)] {
+                    if let Some(number) = number {
+                        query.push(format_args!(" AND r.number {sign} ")).push_bind(*number);
+                    }
+                }
+            }
+            Self::Keys(after, end) => {
+                for (sign, key) in [(more, after), (before, end)] {
+                    if let Some(key) = key {
+                        query.push(format_args!(" AND r.{column} {sign} "));
+                        push_key(query, key);
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -48,28 +109,40 @@ fn key_of(row: &SqliteRow, at: usize, sort: RecordSort) -> Fallible<SortKey> {
     })
 }
 
-/// `(key, number)` beyond a place.
-fn beyond(query: &mut QueryBuilder<Sqlite>, what: (&str, &str), place: &RecordPlace) {
-    let (column, sign) = what;
-    query.push(format_args!(" AND (r.{column}, r.number) {sign} ("));
-    push_key(query, &place.key);
-    query.push(", ").push_bind(place.number).push(")");
-}
-
 pub(super) async fn records(
     conn: &mut SqliteConnection,
     asked: &RecordQuery,
 ) -> Fallible<Page<Record, RecordPlace>> {
-    let (column, (more, upto, order)) = (column(asked.sort), signs(asked.direction));
     let bound = records_bound(conn, asked).await?;
+    let mut page = Page { items: Vec::new(), next: None };
+    let mut last = None;
+    for stretch in Stretch::between(asked.after.as_ref(), bound.as_ref()) {
+        let room = (asked.limit as usize).saturating_sub(page.items.len());
+        let rows = records_of(conn, asked, &stretch, room).await?;
+        for row in rows.iter().take(room) {
+            page.items.push(record(row)?);
+            last = Some(place_of(row, 12, asked.sort)?);
+        }
+        if rows.len() > room {
+            page.next = last;
+            return Ok(page);
+        }
+    }
+    page.next = bound;
+    Ok(page)
+}
+
+/// Records of one stretch that pass the filter: as many as there is room for, and one more.
+async fn records_of(
+    conn: &mut SqliteConnection,
+    asked: &RecordQuery,
+    stretch: &Stretch,
+    room: usize,
+) -> Fallible<Vec<SqliteRow>> {
+    let (column, [.., order]) = (column(asked.sort), signs(asked.direction));
     let mut query = QueryBuilder::<Sqlite>::new("SELECT ");
     query.push(format_args!("{PRESENT}, r.{column}, r.number {RECORDS} WHERE true"));
-    if let Some(place) = &asked.after {
-        beyond(&mut query, (column, more), place);
-    }
-    if let Some(place) = &bound {
-        beyond(&mut query, (column, upto), place);
-    }
+    stretch.push(&mut query, asked);
     narrow(&mut query, "r", &asked.filter);
     if let Some(status) = asked.status {
         query.push(" AND +r.status = ").push_bind(status.as_str());
@@ -78,35 +151,31 @@ pub(super) async fn records(
         query.push(" AND +r.owned = ").push_bind(i64::from(ownership == Ownership::Owned));
     }
     query.push(format_args!(" ORDER BY r.{column} {order}, r.number {order} LIMIT "));
-    query.push_bind(i64::from(asked.limit) + 1);
-    let rows = query.build().fetch_all(conn).await?;
-    let full = rows.len() > asked.limit as usize;
-    let rows = rows.get(..asked.limit as usize).unwrap_or(&rows);
-    let next = match rows.last().filter(|_| full) {
-        Some(row) => {
-            Some(RecordPlace { key: key_of(row, 12, asked.sort)?, number: row.try_get(13)? })
-        }
-        None => bound,
-    };
-    Ok(Page { items: rows.iter().map(record).collect::<Fallible<_>>()?, next })
+    query.push_bind(i64::try_from(room).unwrap_or(i64::MAX).saturating_add(1));
+    Ok(query.build().fetch_all(conn).await?)
 }
 
-/// Where a page stops looking, if the list goes on that far.
+/// Where a page stops looking, if the list goes on that far: in each stretch after as many rows.
 async fn records_bound(
     conn: &mut SqliteConnection,
     asked: &RecordQuery,
 ) -> Fallible<Option<RecordPlace>> {
-    let (column, (more, _, order)) = (column(asked.sort), signs(asked.direction));
-    let mut query = QueryBuilder::<Sqlite>::new("SELECT ");
-    query.push(format_args!("r.{column}, r.number FROM records r WHERE true"));
-    if let Some(place) = &asked.after {
-        beyond(&mut query, (column, more), place);
+    let (column, [.., order]) = (column(asked.sort), signs(asked.direction));
+    for stretch in Stretch::beyond(asked.after.as_ref()) {
+        let mut query = QueryBuilder::<Sqlite>::new("SELECT ");
+        query.push(format_args!("r.{column}, r.number FROM records r WHERE true"));
+        stretch.push(&mut query, asked);
+        query.push(format_args!(" ORDER BY r.{column} {order}, r.number {order} LIMIT 1 OFFSET "));
+        query.push_bind(i64::from(WALK) - 1);
+        if let Some(row) = query.build().fetch_optional(&mut *conn).await? {
+            return Ok(Some(place_of(&row, 0, asked.sort)?));
+        }
     }
-    query.push(format_args!(" ORDER BY r.{column} {order}, r.number {order} LIMIT 1 OFFSET "));
-    query.push_bind(i64::from(WALK) - 1);
-    let row = query.build().fetch_optional(conn).await?;
-    row.map(|row| Ok(RecordPlace { key: key_of(&row, 0, asked.sort)?, number: row.try_get(1)? }))
-        .transpose()
+    Ok(None)
+}
+
+fn place_of(row: &SqliteRow, at: usize, sort: RecordSort) -> Fallible<RecordPlace> {
+    Ok(RecordPlace { key: key_of(row, at, sort)?, number: row.try_get(at + 1)? })
 }
 
 const WORST_FIRST: [Severity; 5] =

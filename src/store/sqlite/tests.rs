@@ -304,14 +304,19 @@ async fn pages_use_their_indexes() {
     let (store, _dir) = fresh().await;
     let rows = [
         (
-            "SELECT r.name, r.number FROM records r WHERE (r.name, r.number) > ('a', 1) \
+            "SELECT r.name, r.number FROM records r WHERE r.name = 'a' AND r.number > 1 \
              AND +r.class IN ('identity') ORDER BY r.name ASC, r.number ASC LIMIT 9",
-            "COVERING INDEX records_by_name ((name,number)>",
+            "COVERING INDEX records_by_name (name=? AND number>?)",
         ),
         (
-            "SELECT r.used, r.number FROM records r WHERE (r.used, r.number) < (7, 1) \
+            "SELECT r.name, r.number FROM records r WHERE r.name > 'a' AND r.name < 'b' \
+             AND +r.class IN ('identity') ORDER BY r.name ASC, r.number ASC LIMIT 9",
+            "COVERING INDEX records_by_name (name>? AND name<?)",
+        ),
+        (
+            "SELECT r.used, r.number FROM records r WHERE r.used = 0 AND r.number < 9 \
              ORDER BY r.used DESC, r.number DESC LIMIT 1 OFFSET 9",
-            "COVERING INDEX records_by_use ((used,number)<",
+            "COVERING INDEX records_by_use (used=? AND number<?)",
         ),
         (
             "SELECT r.first_seen, r.number FROM records r \

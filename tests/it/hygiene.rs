@@ -5,6 +5,7 @@
 //! runs and is asked about everything, with the finest logs there are. Then the marks are looked
 //! for in all that it wrote. Marks in people's own words must be found: the search works.
 
+mod api;
 mod marks;
 mod open;
 mod run;
@@ -18,7 +19,7 @@ use serde_json::{Value, json};
 
 use self::marks::mark;
 use self::run::Run;
-use self::serve::Mood;
+use self::serve::{ROUNDS, Weather};
 use self::world::World;
 use crate::support::agent::Outcome;
 use crate::support::running::{get, post};
@@ -32,33 +33,24 @@ async fn no_secret_of_a_source_or_of_the_agent_is_written_down_anywhere() {
     // Everything was read, or nothing is proved of what was not.
     assert_eq!((checked.code, first.code), (Some(0), Some(0)), "{}", told(&checked, &first));
 
-    world.weather(Mood::Changed, 0);
+    world.weather(Weather::Changed);
     world.hub.change().add_deploy_key("acme/everything", "made-now", "founder").unwrap();
     world.cluster.change().create(Object::service_account("default", "made-now")).unwrap();
     world.run("changed scan", &scan).await;
 
-    for (mood, half) in [
-        (Mood::Denied, 0),
-        (Mood::Denied, 1),
-        (Mood::NotJson, 0),
-        (Mood::Redirected, 0),
-        (Mood::Mistyped, 0),
-        (Mood::Mistyped, 1),
-        (Mood::Broken, 0),
-    ] {
-        world.weather(mood, half);
-        let failed = world.run(&format!("{mood:?} scan {half}"), &scan).await;
-        assert_eq!(failed.code, Some(4), "{mood:?} {half} spoils something");
+    for round in 0..ROUNDS {
+        world.weather(Weather::Foul(round));
+        let failed = world.run(&format!("foul scan {round}"), &scan).await;
+        assert_eq!(failed.code, Some(4), "round {round} spoils something");
     }
-    world.weather(Mood::Denied, 0);
-    world.run("denied check", &["check"]).await;
-    world.weather(Mood::Honest, 0);
+    world.run("foul check", &["check"]).await;
+    world.weather(Weather::Honest);
 
     while_running(&mut world).await;
     asked(&mut world).await;
 
     world.keep_files("the end");
-    world.search.judge(&["data", "stdout", "file sink", "webhook", "inventory"]);
+    world.search.judge(&["data", "stdout", "file sink", "webhook", "inventory", "api"]);
 }
 
 fn told(checked: &Outcome, first: &Outcome) -> String {
@@ -77,11 +69,11 @@ async fn while_running(world: &mut World) {
     // What a watch tells is stuffed as well.
     world.cluster.change().create(Object::service_account("default", "watched")).unwrap();
     let asking = |n: usize| [("x-api-key".to_owned(), mark(&format!("asking-{n}")))];
-    let pages = ["/healthz", "/readyz", "/metrics", "/v1/findings", "/v1/inventory", "/v1/nothing"];
-    for page in pages {
+    for page in ["/healthz", "/readyz", "/metrics", "/v1/identities", "/v1/nothing"] {
         let answer = get(&address, &format!("{page}?token={}", mark("asked-query"))).await;
         world.search.keep(&format!("run: {page}"), answer.as_bytes());
     }
+    api::asked(world, &address).await;
     for (n, hook) in ["github/github", "github/nobody", "rest/okta"].iter().enumerate() {
         let body = json!({"secret": mark("hook-body")}).to_string();
         let mut headers = asking(n).to_vec();

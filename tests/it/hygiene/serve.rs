@@ -18,25 +18,30 @@ use super::marks::{CONTROL, mark};
 use super::stuff;
 
 /// What happens to answers beside being stuffed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Mood {
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Weather {
     #[default]
     Honest,
     /// Words that people see have changed.
     Changed,
-    Denied,
-    Broken,
-    Redirected,
-    NotJson,
-    Mistyped,
+    /// A quarter of the calls go wrong, in every way: in each of four rounds another quarter.
+    Foul(u64),
 }
 
-/// Spoils about half of the paths: this half.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Weather {
-    pub mood: Mood,
-    pub half: u64,
+/// What happens to one answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mood {
+    Honest,
+    Changed,
+    Denied,
+    NotJson,
+    Redirected,
+    Mistyped,
+    Broken,
 }
+
+/// How many rounds of foul weather there are.
+pub const ROUNDS: u64 = 4;
 
 /// Shared by all servers of a test.
 pub type Sky = Arc<Mutex<Weather>>;
@@ -131,14 +136,15 @@ async fn answer(
     let added = stuff::headers(told);
     // One path of AWS is every call there is: what is asked stands in the body.
     let asked = format!("{} {}", uri.path(), String::from_utf8_lossy(&body[..body.len().min(60)]));
-    let mut response = match spoiled(weather, &asked) {
+    let mood = mood(weather, &asked);
+    let mut response = match spoiled(mood, &asked) {
         Some(response) => response,
         None => match &inside.behind {
             Behind::Upstream(upstream) => {
                 let request = (method, uri, headers, body);
-                passed(&inside, upstream, request, weather).await
+                passed(&inside, upstream, request, mood).await
             }
-            Behind::Fixtures(all) => fixture(&inside, all, (&method, &uri, &body), weather),
+            Behind::Fixtures(all) => fixture(&inside, all, (&method, &uri, &body), mood),
         },
     };
     for (name, value) in added {
@@ -147,20 +153,33 @@ async fn answer(
     response
 }
 
-fn strikes(weather: Weather, asked: &str) -> bool {
+fn mood(weather: Weather, asked: &str) -> Mood {
+    let round = match weather {
+        Weather::Honest => return Mood::Honest,
+        Weather::Changed => return Mood::Changed,
+        Weather::Foul(round) => round,
+    };
     let mut hasher = DefaultHasher::new();
     asked.hash(&mut hasher);
+    let hash = hasher.finish();
+    let slot = (hash + round * ROUNDS) % (ROUNDS * ROUNDS);
     // Clients try again, with pauses, what looks like a bad day: few calls have one.
+    let is_few = (hash / (ROUNDS * ROUNDS)).is_multiple_of(4);
     let is_watched = asked.starts_with("/api");
-    let is_few = weather.mood == Mood::Broken || is_watched && weather.mood != Mood::Denied;
-    let of = if is_few { 8 } else { 2 };
-    hasher.finish() % of == weather.half
+    match slot {
+        0 => Mood::Denied,
+        4 if is_few => Mood::Broken,
+        1..=3 if is_watched && !is_few => Mood::Honest,
+        1 => Mood::NotJson,
+        2 => Mood::Redirected,
+        3 => Mood::Mistyped,
+        _ => Mood::Honest,
+    }
 }
 
-fn spoiled(weather: Weather, asked: &str) -> Option<Response<Body>> {
-    if !strikes(weather, asked) {
-        return None;
-    }
+fn spoiled(mood: Mood, asked: &str) -> Option<Response<Body>> {
+    // The one word by which a cluster says that it refuses.
+    let reason = if asked.starts_with("/api") { "Forbidden".to_owned() } else { mark("reason") };
     let body = json!({
         "message": mark("error-message"),
         "error": mark("error"),
@@ -169,12 +188,12 @@ fn spoiled(weather: Weather, asked: &str) -> Option<Response<Body>> {
         "apiVersion": "v1",
         "status": "Failure",
         "code": 403,
-        "reason": mark("reason"),
+        "reason": reason,
         "metadata": {},
         "details": {"name": mark("details")},
     })
     .to_string();
-    let response = match weather.mood {
+    let response = match mood {
         Mood::Denied => Response::builder().status(403).body(body),
         Mood::Broken => Response::builder().status(500).body(format!("<html>{}", mark("page"))),
         Mood::Redirected => Response::builder()
@@ -187,16 +206,16 @@ fn spoiled(weather: Weather, asked: &str) -> Option<Response<Body>> {
     Some(response.unwrap().map(Body::from))
 }
 
-/// Stuffs a body and does to it what the weather says.
-fn changed(path: &str, text: &[u8], weather: Weather) -> Vec<u8> {
+/// Stuffs a body and does to it what else happens.
+fn changed(path: &str, text: &[u8], mood: Mood) -> Vec<u8> {
     if text.starts_with(b"<") {
         return stuff::xml(&String::from_utf8_lossy(text)).into_bytes();
     }
     let Ok(mut value) = serde_json::from_slice::<Value>(text) else { return text.to_vec() };
     stuff::json(path, &mut value);
-    match weather.mood {
+    match mood {
         Mood::Changed => stuff::rename(&mut value),
-        Mood::Mistyped if strikes(weather, path) => stuff::mistype(&mut value),
+        Mood::Mistyped => stuff::mistype(&mut value),
         _ => {}
     }
     value.to_string().into_bytes()
@@ -208,7 +227,7 @@ async fn passed(
     inside: &Inside,
     upstream: &str,
     (method, uri, headers, body): Asked,
-    weather: Weather,
+    mood: Mood,
 ) -> Response<Body> {
     let path = uri.path().to_owned();
     let asked = uri.path_and_query().map_or(path.as_str(), |both| both.as_str());
@@ -233,7 +252,7 @@ async fn passed(
     let body = if asked.contains("watch=") {
         watched(path, answer)
     } else {
-        Body::from(changed(&path, &answer.bytes().await.unwrap(), weather))
+        Body::from(changed(&path, &answer.bytes().await.unwrap(), mood))
     };
     response.body(body).unwrap()
 }
@@ -246,7 +265,7 @@ fn watched(path: String, answer: reqwest::Response) -> Body {
             loop {
                 if let Some(end) = held.iter().position(|byte| *byte == b'\n') {
                     let line: Vec<u8> = held.drain(..=end).collect();
-                    let mut line = changed(&path, &line, Weather::default());
+                    let mut line = changed(&path, &line, Mood::Honest);
                     line.push(b'\n');
                     return Some((Ok::<_, Infallible>(line), (answer, held)));
                 }
@@ -261,7 +280,7 @@ fn fixture(
     inside: &Inside,
     all: &BTreeMap<String, Vec<Fixture>>,
     (method, uri, body): (&Method, &Uri, &Bytes),
-    weather: Weather,
+    mood: Mood,
 ) -> Response<Body> {
     let path = uri.path().trim_start_matches('/');
     let (name, path) = path.split_once('/').unwrap_or((path, ""));
@@ -291,10 +310,9 @@ fn fixture(
     // People's own words, which are kept: the search must see them.
     let text = text.replace("\"machines\"", &format!("\"machines {CONTROL}purpose\""));
     // A described number is a text as well: what is mistyped would be an id.
-    let mood = if weather.mood == Mood::Mistyped { Mood::Honest } else { weather.mood };
-    let weather = Weather { mood, ..weather };
+    let mood = if mood == Mood::Mistyped { Mood::Honest } else { mood };
     let path = format!("/{name}/{path}");
-    response.body(Body::from(changed(&path, text.as_bytes(), weather))).unwrap()
+    response.body(Body::from(changed(&path, text.as_bytes(), mood))).unwrap()
 }
 
 /// Addresses of the vendor as addresses of this server.

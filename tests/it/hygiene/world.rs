@@ -9,7 +9,7 @@ use headcount_simulator::{Organization, Simulator, github, kubernetes};
 use serde_json::{Value, json};
 
 use super::marks::{CONTROL, Haystack, MARK, Needle, files, mark};
-use super::serve::{Mood, Sky, Stuffed, Weather};
+use super::serve::{Sky, Stuffed, Weather};
 use crate::support::agent::{Agent, Outcome};
 use crate::support::moto::Key;
 use crate::support::pem;
@@ -241,8 +241,8 @@ impl World {
         }
     }
 
-    pub fn weather(&self, mood: Mood, half: u64) {
-        *self.sky.lock().unwrap() = Weather { mood, half };
+    pub fn weather(&self, weather: Weather) {
+        *self.sky.lock().unwrap() = weather;
     }
 
     /// Runs a command with the finest logs, and keeps what it said and wrote.

@@ -1,11 +1,13 @@
 //! What is lost when access is: never a record.
 
+use headcount_kubernetes::{Config, KubernetesConnector};
 use headcount_sdk::{Connector as _, Priority, ProbeOutcome, ScanError};
 use headcount_simulator::kubernetes::{Cluster, Object};
 use headcount_simulator::{Fault, FaultPlan};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::records::small;
-use crate::support::{Source, with_secrets};
+use crate::support::{HURRIED, Source, with_secrets};
 
 fn denied(error: &ScanError) -> &str {
     match error {
@@ -26,6 +28,37 @@ async fn a_denied_list_names_its_permission_and_leaves_the_rest() {
     assert_eq!(web.unread["privilege"], "list rolebindings");
     assert_eq!(web.privilege, None);
     scanned.complete("workloads");
+}
+
+/// A server that answers once, with these bytes; gives its address.
+async fn answering(answer: String) -> String {
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        // The request has come when its head has ended: it has no body.
+        let mut asked = Vec::new();
+        while !asked.ends_with(b"\r\n\r\n") {
+            asked.push(stream.read_u8().await.unwrap());
+        }
+        stream.write_all(answer.as_bytes()).await.unwrap();
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_refusal_without_a_code_is_a_refusal() {
+    let body = r#"{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Forbidden"}"#;
+    let length = body.len();
+    let head = "HTTP/1.1 403 Forbidden\r\nContent-Type: application/json";
+    let answer = format!("{head}\r\nContent-Length: {length}\r\n\r\n{body}");
+    let address = answering(answer).await;
+    let mut way = kube::Config::new(address.parse().unwrap());
+    way.default_retry = false;
+    let connector = KubernetesConnector::with(Config::default(), HURRIED, Some(way)).unwrap();
+    let source = Source { connector: connector.into(), ..Source::of(small()).await };
+    let refused = source.connector.scopes(&source.context(Priority::Scan)).await;
+    assert_eq!(denied(&refused.unwrap_err()), "get namespaces");
 }
 
 #[tokio::test]

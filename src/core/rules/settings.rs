@@ -36,8 +36,8 @@ pub struct RuleSettings {
     /// Accounts outside the organisation that may be trusted, where the rule looks at trust: the
     /// account alone (`123456789012`) or with its system (`aws:123456789012`).
     pub trusted_accounts: Option<Vec<String>>,
-    /// Apps of others that may be installed, by their slug (`renovate`), where the rule looks at
-    /// apps.
+    /// Apps of others that may be installed or consented to, by their slug (`renovate`), their id of
+    /// an app or their handle, where the rule looks at apps.
     pub trusted_apps: Option<Vec<String>>,
     /// Other thresholds for some records; the last selector that matches wins.
     pub overrides: Vec<Override>,

@@ -1,5 +1,5 @@
 //! A simulated GitLab: one top-level group with service accounts and their tokens, access tokens
-//! of groups and projects, deploy tokens and deploy keys.
+//! of groups and projects, personal tokens, deploy tokens and deploy keys.
 //!
 //! Pages are numbered, with `Link` and `X-Total`, or go on by key where that is asked for
 //! (<https://docs.gitlab.com/api/rest/#pagination>); limits are told in `RateLimit-*`.
@@ -19,6 +19,7 @@ use crate::out::Out;
 const GROUP: &str = "/groups/4242";
 const ACCOUNTS: &str = "/groups/4242/service_accounts";
 const TOKENS: &str = "/groups/4242/manage/resource_access_tokens";
+const PERSONAL: &str = "/groups/4242/manage/personal_access_tokens";
 const PROJECTS: &str = "/groups/4242/projects";
 const DEPLOY_TOKENS: &str = "/groups/4242/deploy_tokens";
 
@@ -42,6 +43,7 @@ const ROUTES: &[Route] = &[
     route("/groups/{group}/service_accounts", PAGES, "api"),
     route("/groups/{group}/service_accounts/{user}/personal_access_tokens", PAGES, "api"),
     route("/groups/{group}/manage/resource_access_tokens", PAGES, "api"),
+    route("/groups/{group}/manage/personal_access_tokens", PAGES, "api"),
     route("/groups/{group}/deploy_tokens", PAGES, "read_api"),
     route("/groups/{group}/projects", PAGES, "read_api"),
     route("/projects/{project}/deploy_tokens", PAGES, "read_api"),
@@ -66,7 +68,7 @@ impl GitLab {
     /// A group with nothing in it.
     pub fn empty(clock: &Clock) -> Self {
         let mut gitlab = Self { holdings: Holdings::new(clock.clone()) };
-        for path in [ACCOUNTS, TOKENS, PROJECTS, DEPLOY_TOKENS] {
+        for path in [ACCOUNTS, TOKENS, PERSONAL, PROJECTS, DEPLOY_TOKENS] {
             gitlab.holdings.open(path);
         }
         let row = json!({"id": Self::GROUP, "name": "acme", "path": "acme", "full_path": "acme",
@@ -88,6 +90,8 @@ impl GitLab {
         gitlab.add_service_account("idle bot");
         let renovate = gitlab.make_access_token(shop, "renovate", &["api", "write_repository"])?;
         gitlab.make_access_token(site, "mirror", &["read_repository"])?;
+        let laptop = gitlab.make_personal_token(77, "laptop", &["api"]);
+        gitlab.make_personal_token(78, "nightly export", &["read_api"]);
         gitlab.make_deploy_token("pull", &["read_registry"]);
         gitlab.make_project_deploy_token(shop, "publish", &["write_registry"])?;
         let deploy = gitlab.add_deploy_key(shop, "deploy")?;
@@ -95,6 +99,7 @@ impl GitLab {
         clock.set(ago(3));
         gitlab.use_token(bot, release)?;
         gitlab.use_access_token(renovate)?;
+        gitlab.use_personal_token(laptop)?;
         gitlab.use_deploy_key(shop, deploy)?;
         clock.set(now);
         Ok(gitlab)
@@ -211,6 +216,18 @@ impl GitLab {
 
     pub fn delete_access_token(&mut self, token: u64) -> Changed<()> {
         self.holdings.take(TOKENS, "id", &token.to_string()).map(drop)
+    }
+
+    /// A token of a person, by the person's id; gives its own.
+    pub fn make_personal_token(&mut self, user: u64, name: &str, scopes: &[&str]) -> u64 {
+        let (id, row) = self.token((user, name, scopes));
+        self.holdings.put(PERSONAL, &key(id), row);
+        id
+    }
+
+    pub fn use_personal_token(&mut self, token: u64) -> Changed<()> {
+        let at = self.made();
+        self.set(PERSONAL, token, "last_used_at", json!(at))
     }
 
     fn deploy_token(&mut self, name: &str, scopes: &[&str]) -> (u64, Value) {

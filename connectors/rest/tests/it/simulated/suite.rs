@@ -139,7 +139,7 @@ async fn okta_read_by_an_app_is_the_same() {
 #[tokio::test]
 async fn gitlab_holds_the_laws() {
     // Two service accounts, two projects.
-    hold(&bench::gitlab().await, 2 + 1 + 2 + 1 + 1 + 1 + 2 * 2, LINKED).await;
+    hold(&bench::gitlab().await, 2 + 1 + 2 + 1 + 1 + 1 + 1 + 2 * 2, LINKED).await;
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
 //! The page in a real browser: the binary on a simulated organisation, and Chromium, which walks
 //! through it by `tests/it/browser/walk.mjs`.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use headcount_simulator::{AMBIENT_KEY, Holder, NOT_A_SECRET, Organization, Setup, Simulator};
@@ -9,11 +10,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use crate::support::agent::Agent;
+use crate::support::debian::Root;
 use crate::support::moto::Key;
 use crate::support::npm;
 use crate::support::running::Running;
-
-const CHROMIUM: &str = "/usr/bin/chromium";
 
 /// A name that a page must not believe.
 const HOSTILE: &str = "<img src onerror=alert(1)>";
@@ -41,10 +41,7 @@ async fn organization() -> Simulator {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_is_walked_in_a_real_browser() {
-    assert!(
-        Path::new(CHROMIUM).exists(),
-        "the test of the page needs Chromium at {CHROMIUM} (Debian: apt-get install chromium)"
-    );
+    let chromium = chromium();
     let modules = npm::modules("page", &MODULES);
     let simulator = organization().await;
     let (id, secret) = (AMBIENT_KEY.to_owned(), NOT_A_SECRET.to_owned());
@@ -58,6 +55,8 @@ async fn the_page_is_walked_in_a_real_browser() {
     std::fs::create_dir_all(&pictures).unwrap();
     let told = json!({
         "base": base,
+        "chromium": chromium.program,
+        "environment": chromium.environment,
         "operator": token(&agent, "ana", "operator").await,
         "hostile": HOSTILE,
         "viewer": token(&agent, "vic", "viewer").await,
@@ -78,6 +77,32 @@ async fn the_page_is_walked_in_a_real_browser() {
         (String::from_utf8_lossy(&walk.stdout), String::from_utf8_lossy(&walk.stderr));
     assert!(walk.status.success(), "{said}\n{wrong}");
     assert_eq!(said.lines().filter(|line| line.starts_with("ok: ")).count(), 8, "{said}");
+}
+
+/// A browser, and what has to stand in its environment.
+struct Chromium {
+    program: PathBuf,
+    environment: BTreeMap<&'static str, String>,
+}
+
+/// The machine's own Chromium, else Debian's.
+fn chromium() -> Chromium {
+    let installed = PathBuf::from("/usr/bin/chromium");
+    if installed.exists() {
+        return Chromium { program: installed, environment: BTreeMap::new() };
+    }
+    let root = Root::of("chromium", &["chromium", "fonts-dejavu-core"]);
+    let fonts = root.join("fonts.conf");
+    let folder = root.join("usr/share/fonts");
+    let config = format!("<fontconfig><dir>{}</dir></fontconfig>", folder.display());
+    std::fs::write(&fonts, config).unwrap();
+    Chromium {
+        program: root.join("usr/lib/chromium/chromium"),
+        environment: BTreeMap::from([
+            ("LD_LIBRARY_PATH", root.libraries()),
+            ("FONTCONFIG_FILE", fonts.to_str().unwrap().to_owned()),
+        ]),
+    }
 }
 
 /// A new token, as an operator of the agent makes one.

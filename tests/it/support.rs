@@ -1,6 +1,7 @@
 //! What the tests stand on: the real binary, a verifying receiver, and servers nobody here wrote.
 
 pub mod agent;
+pub mod debian;
 pub mod moto;
 pub mod nats;
 pub mod npm;

@@ -1,7 +1,8 @@
 // Walks the page in a real browser, as people with a keyboard, a phone or no script would.
 //
-// Arguments: one JSON object { base, operator, viewer, hostile, modules, pictures }. Ends with 0 when
-// everything holds; otherwise says on stderr what does not. `pictures` gets screenshots.
+// Arguments: one JSON object { base, chromium, environment, operator, viewer, hostile, modules,
+// pictures }. Ends with 0 when everything holds; otherwise says on stderr what does not. `pictures` gets
+// screenshots.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -18,7 +19,8 @@ const HOSTILE = told.hostile;
 const REASON = "Quarterly export; the key goes with the migration in May. <b>Agreed</b>";
 
 const browser = await chromium.launch({
-  executablePath: "/usr/bin/chromium",
+  executablePath: told.chromium,
+  env: { ...process.env, ...told.environment },
   args: [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",

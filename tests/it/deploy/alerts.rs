@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use headcount_simulator::{Organization, Simulator, Size};
@@ -62,8 +62,8 @@ fn alerts_fire_when_they_should_and_not_before() {
     let cases: Value = serde_saphyr::from_str(&tests).unwrap();
     let file = home.path().join("tests.yaml");
     fs::write(&file, &tests).unwrap();
-    tools::output(Command::new(tools::promtool()).args(["check", "rules"]).arg(&path));
-    tools::output(Command::new(tools::promtool()).args(["test", "rules"]).arg(&file));
+    tools::output(tools::promtool().args(["check", "rules"]).arg(&path));
+    tools::output(tools::promtool().args(["test", "rules"]).arg(&file));
 
     // Each alert was seen to fire and seen to be silent.
     let mut seen: BTreeMap<String, BTreeSet<bool>> = BTreeMap::new();
@@ -105,7 +105,7 @@ fn dashboards_ask_what_prometheus_understands() {
     let path = home.path().join("panels.json");
     let file = json!({"groups": [{"name": "panels", "rules": rules}]});
     fs::write(&path, file.to_string()).unwrap();
-    let said = tools::output(Command::new(tools::promtool()).args(["check", "rules"]).arg(&path));
+    let said = tools::output(tools::promtool().args(["check", "rules"]).arg(&path));
     assert!(said.contains(&format!("{} rules found", shown.len())), "{said}");
 }
 
@@ -144,7 +144,7 @@ async fn a_running_agent_shows_every_metric_that_is_asked_for_and_each_is_sound(
     });
     let page = page.await.expect("metrics are missing that alerts or dashboards ask for");
 
-    let mut promtool = Command::new(tools::promtool());
+    let mut promtool = tools::promtool();
     let mut lint = promtool.args(["check", "metrics"]).stdin(Stdio::piped()).spawn().unwrap();
     std::io::Write::write_all(&mut lint.stdin.take().unwrap(), page.as_bytes()).unwrap();
     assert!(lint.wait().unwrap().success(), "promtool does not like\n{page}");

@@ -1,20 +1,19 @@
 //! A rsyslog of one's own: UDP, TCP and TLS on loopback, everything it takes in a file.
 //!
-//! The machine's own, or else Debian's packages, unpacked below the build directory: nothing is
-//! installed, and nobody has to be root.
+//! The machine's own, or else the one of Debian's packages.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
+use super::debian::{self, Root};
 use super::testbed;
 
-const PACKAGES: [&str; 5] =
-    ["rsyslog", "rsyslog-openssl", "libestr0", "libfastjson4", "liblognorm5"];
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server that ends when this is dropped.
@@ -120,78 +119,27 @@ action(type="omfile" file="FOLDER/out" template="line" flushOnTXEnd="on")
 
 /// An authority and its certificate for `localhost`, made now: none stands in the repository.
 fn certify(folder: &Path) {
-    let of_localhost = [
-        "-CA",
-        "ca.pem",
-        "-CAkey",
-        "ca.key",
-        "-addext",
-        "basicConstraints=critical,CA:FALSE",
-        "-addext",
-        "subjectAltName=DNS:localhost,IP:127.0.0.1",
-    ];
-    for (name, more) in [("ca", &[][..]), ("cert", &of_localhost[..])] {
-        let mut tried = String::new();
-        let mut openssl = Command::new("openssl");
-        openssl
-            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"])
-            .args(["-nodes", "-days", "2", "-subj", "/CN=localhost"])
-            .args(["-keyout", &format!("{name}.key"), "-out", &format!("{name}.pem")])
-            .args(more)
-            .current_dir(folder);
-        let made = testbed::attempt(&mut openssl, &mut tried);
-        assert!(made, "the test makes a certificate with `openssl` (3). Tried:\n{tried}");
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+    let server = CertificateParams::new(names).unwrap().signed_by(&key, &authority).unwrap();
+    for (name, text) in
+        [("ca.pem", authority.pem()), ("cert.pem", server.pem()), ("cert.key", key.serialize_pem())]
+    {
+        fs::write(folder.join(name), text).unwrap();
     }
 }
 
-/// The machine's own rsyslog if it can do TLS, else the one that is unpacked.
+/// The machine's own rsyslog if it can do TLS, else Debian's.
 fn rsyslogd() -> Command {
-    if libraries(Path::new("/")).is_some() {
+    let module = format!("usr/lib/{}/rsyslog/lmnsd_ossl.so", debian::triplet());
+    if Path::new("/").join(&module).exists() {
         return Command::new("/usr/sbin/rsyslogd");
     }
-    let root = unpacked();
-    let libraries = libraries(&root).unwrap();
-    let mut command = Command::new(root.join("usr/sbin/rsyslogd"));
-    command.env("LD_LIBRARY_PATH", &libraries).arg("-M").arg(libraries.join("rsyslog"));
+    let root = Root::of("rsyslog", &["rsyslog", "rsyslog-openssl"]);
+    let mut command = root.command("usr/sbin/rsyslogd");
+    command.arg("-M").arg(root.join(&module).parent().unwrap());
     command
-}
-
-/// Where the libraries are, if rsyslog's module for TLS is among them.
-fn libraries(root: &Path) -> Option<PathBuf> {
-    let folders = fs::read_dir(root.join("usr/lib")).ok()?;
-    let mut folders = folders.filter_map(|entry| Some(entry.ok()?.path()));
-    folders.find(|folder| folder.join("rsyslog/lmnsd_ossl.so").exists())
-}
-
-fn unpacked() -> PathBuf {
-    let beds = testbed::beds();
-    let bed = beds.join("rsyslog");
-    // Tests run in parallel, in one process and in several: one of them unpacks.
-    let lock = File::create(beds.join("rsyslog.lock")).unwrap();
-    lock.lock().unwrap();
-    let (root, ready) = (bed.join("root"), bed.join("installed.txt"));
-    if ready.exists() {
-        return root;
-    }
-    if bed.exists() {
-        fs::remove_dir_all(&bed).unwrap();
-    }
-    fs::create_dir_all(&bed).unwrap();
-    let mut tried = String::new();
-    let mut fetch = Command::new("apt-get");
-    let mut fetched =
-        testbed::attempt(fetch.arg("download").args(PACKAGES).current_dir(&bed), &mut tried);
-    for package in fs::read_dir(&bed).unwrap().map(|entry| entry.unwrap().path()) {
-        if package.extension().is_some_and(|extension| extension == "deb") {
-            let mut unpack = Command::new("dpkg-deb");
-            fetched &= testbed::attempt(unpack.arg("-x").arg(&package).arg(&root), &mut tried);
-        }
-    }
-    assert!(
-        fetched && root.join("usr/sbin/rsyslogd").exists(),
-        "the test needs rsyslog with TLS: install `rsyslog` and `rsyslog-openssl`, or let \
-         `apt-get download` reach Debian's packages (nothing is installed).\n\nTried:\n{tried}"
-    );
-    fs::write(&ready, "").unwrap();
-    root
 }

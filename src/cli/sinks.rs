@@ -119,7 +119,7 @@ async fn test(
     let config = globals.load()?;
     let sink = known(&config, name)?;
     let built = registry::sink(sink)?;
-    deliver::test_sink(built.as_ref(), config.agent.as_str(), SystemClock.now())
+    deliver::test_sink(&*built, config.agent.as_str(), SystemClock.now())
         .await
         .with_context(|| format!("{name} did not take the test event"))?;
     writeln!(out, "{}: the test event was delivered.", style.green(name))?;

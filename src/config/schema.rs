@@ -13,7 +13,7 @@ use super::name::Name;
 use super::schedule::Schedule;
 use super::secret::SecretRef;
 use crate::deliver::guard::Cidr;
-use crate::deliver::sinks::syslog::HostPort;
+use crate::deliver::host::HostPort;
 use crate::registry;
 
 /// Marks networks; a word of ours, JSON Schema has none.

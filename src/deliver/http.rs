@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use jiff::fmt::rfc2822::DateTimeParser;
 use jiff::{SignedDuration, Timestamp};
-use reqwest::header::RETRY_AFTER;
+use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url, redirect};
 use schemars::JsonSchema;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -79,7 +79,13 @@ pub struct Limits<'a> {
     pub connections: usize,
 }
 
-impl Limits<'_> {
+impl<'a> Limits<'a> {
+    /// The usual ones, for one request at a time.
+    #[must_use]
+    pub const fn of(allow_cidrs: &'a [Cidr]) -> Self {
+        Self { allow_cidrs, timeout_secs: TIMEOUT_SECS, connections: 1 }
+    }
+
     /// A client that may reach this URL and no address that the guard refuses.
     pub fn client(&self, url: &Url) -> Result<Client, Fault> {
         let transport = if url.scheme() == "https" { Transport::Tls } else { Transport::Plain };
@@ -114,15 +120,15 @@ pub struct Answer {
 }
 
 impl Post {
+    /// To an address as configured.
+    pub fn to(address: &Address, limits: Limits<'_>, clock: Arc<dyn Clock>) -> Result<Self, Fault> {
+        Self::new(address.resolve(&["https", "http"])?, limits, clock)
+    }
+
     pub fn new(url: Url, limits: Limits<'_>, clock: Arc<dyn Clock>) -> Result<Self, Fault> {
         let client = limits.client(&url)?;
         let host = url.host_str().unwrap_or_default().to_owned();
         Ok(Self { url, host, client, clock })
-    }
-
-    #[must_use]
-    pub fn host(&self) -> &str {
-        &self.host
     }
 
     /// The time by which signatures are made.
@@ -133,6 +139,18 @@ impl Post {
 
     pub fn request(&self) -> RequestBuilder {
         self.client.post(self.url.clone())
+    }
+
+    /// A request with a body of JSON.
+    pub fn json(&self, body: String) -> RequestBuilder {
+        self.request().header(CONTENT_TYPE, "application/json").body(body)
+    }
+
+    /// Sends, and takes nothing for an answer but success.
+    pub async fn exchange(&self, request: RequestBuilder) -> Result<Answer, DeliveryError> {
+        let answer = self.send(request).await?;
+        self.judge(&answer, "")?;
+        Ok(answer)
     }
 
     /// Sends, and reads the answer to its end, so that the connection can be used again, but not

@@ -5,6 +5,8 @@
 //! Texts come from the systems that were read, so whoever shows them makes them harmless first:
 //! [`plain`] takes out what could move a cursor or reverse a line.
 
+use std::fmt;
+
 use headcount_core::findings::Severity;
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -12,6 +14,9 @@ use serde_json::Value;
 
 use super::DeliveryError;
 use crate::store::Event;
+
+/// What the message says that asks whether a sink works.
+pub const TEST: &str = "Headcount asks whether this sink works. There is nothing to do.";
 
 /// An event in the words of its kind.
 #[derive(Debug)]
@@ -64,6 +69,14 @@ pub struct Summary {
     pub complete: bool,
     pub records: u64,
     pub findings: u64,
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { agent, source, records, findings, .. } = self;
+        write!(f, "First scan of {source} by {agent}: {records} records, {findings} findings")?;
+        if self.complete { Ok(()) } else { f.write_str(", not complete") }
+    }
 }
 
 #[derive(Deserialize)]

@@ -4,6 +4,7 @@
 //! it. It does not wait, retry or remember; that is [`super::worker`]'s. Which events it gets at all
 //! was decided when they were committed ([`super::filter`]).
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -50,9 +51,6 @@ impl Default for Batch {
 /// One destination.
 #[async_trait]
 pub trait Sink: Send + Sync {
-    /// As configured.
-    fn name(&self) -> &str;
-
     /// How many events it takes at the same time, where it takes them one by one.
     fn concurrency(&self) -> usize {
         1
@@ -90,6 +88,32 @@ pub trait Sink: Send + Sync {
     /// error they count as failed.
     async fn settle(&self) -> Result<(), DeliveryError> {
         Ok(())
+    }
+}
+
+/// A sink with the name by which the configuration, the queue and the metrics know it.
+pub struct NamedSink {
+    name: String,
+    sink: Box<dyn Sink>,
+}
+
+impl NamedSink {
+    #[must_use]
+    pub fn new(name: &str, sink: Box<dyn Sink>) -> Self {
+        Self { name: name.to_owned(), sink }
+    }
+
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl Deref for NamedSink {
+    type Target = dyn Sink;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.sink
     }
 }
 
@@ -204,7 +228,7 @@ pub enum Fault {
 }
 
 /// Builds a sink. Reads its secrets now, so that a missing one is known at the start.
-pub fn build(config: &SinkConfig) -> Result<Box<dyn Sink>, SinkError> {
+pub fn build(config: &SinkConfig) -> Result<NamedSink, SinkError> {
     // Receivers compare the time in the signature with their own clock, so it is always real.
     build_with_clock(config, Arc::new(SystemClock))
 }
@@ -213,22 +237,25 @@ pub fn build(config: &SinkConfig) -> Result<Box<dyn Sink>, SinkError> {
 pub fn build_with_clock(
     config: &SinkConfig,
     clock: Arc<dyn Clock>,
-) -> Result<Box<dyn Sink>, SinkError> {
+) -> Result<NamedSink, SinkError> {
     let name = config.name();
     let built = match &config.kind {
         SinkKind::Webhook(config) => boxed(webhook::Webhook::new(name, config, clock)),
-        SinkKind::Slack(config) => boxed(slack::Slack::new(name, config, clock)),
-        SinkKind::PagerDuty(config) => boxed(pagerduty::PagerDuty::new(name, config, clock)),
-        SinkKind::Splunk(config) => boxed(splunk::Splunk::new(name, config, clock)),
-        SinkKind::Syslog(config) => boxed(syslog::Syslog::new(name, config)),
+        SinkKind::Slack(config) => boxed(slack::Slack::new(config, clock)),
+        SinkKind::PagerDuty(config) => boxed(pagerduty::PagerDuty::new(config, clock)),
+        SinkKind::Splunk(config) => boxed(splunk::Splunk::new(config, clock)),
+        SinkKind::Syslog(config) => boxed(syslog::Syslog::new(config)),
         #[cfg(feature = "nats")]
-        SinkKind::Nats(config) => boxed(nats::Nats::new(name, config)),
+        SinkKind::Nats(config) => boxed(nats::Nats::new(config)),
         #[cfg(feature = "s3")]
-        SinkKind::S3(config) => boxed(s3::S3::new(name, config)),
-        SinkKind::File(config) => boxed(Ok(file::FileSink::new(name, config))),
-        SinkKind::Stdout(_) => boxed(Ok(stdout::Stdout::new(name))),
+        SinkKind::S3(config) => boxed(s3::S3::new(config)),
+        SinkKind::File(config) => boxed(Ok(file::FileSink::new(config))),
+        SinkKind::Stdout(_) => boxed(Ok(stdout::Stdout)),
     };
-    built.map_err(|fault| SinkError { sink: name.to_owned(), fault })
+    match built {
+        Ok(sink) => Ok(NamedSink::new(name, sink)),
+        Err(fault) => Err(SinkError { sink: name.to_owned(), fault }),
+    }
 }
 
 fn boxed<S: Sink + 'static>(sink: Result<S, Fault>) -> Result<Box<dyn Sink>, Fault> {

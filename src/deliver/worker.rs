@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::DeliveryError;
 use super::counters::Counters;
 use super::retry;
-use super::sinks::Sink;
+use super::sinks::NamedSink;
 use crate::clock::Clock;
 use crate::store::{Attempt, Delivery, Outcome, QueueState, Store, StoreError};
 
@@ -75,7 +75,7 @@ impl Deliverer {
     #[must_use]
     pub fn new(
         store: Arc<dyn Store>,
-        sinks: Vec<Box<dyn Sink>>,
+        sinks: Vec<NamedSink>,
         clock: Arc<dyn Clock>,
         pace: Pace,
     ) -> Self {
@@ -139,7 +139,7 @@ impl Deliverer {
 }
 
 struct Worker {
-    sink: Box<dyn Sink>,
+    sink: NamedSink,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     pace: Pace,

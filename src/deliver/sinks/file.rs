@@ -39,7 +39,6 @@ pub struct FileConfig {
 
 #[derive(Debug)]
 pub struct FileSink {
-    name: String,
     path: PathBuf,
     /// Open while a batch is being written.
     open: Mutex<Option<File>>,
@@ -47,8 +46,8 @@ pub struct FileSink {
 
 impl FileSink {
     #[must_use]
-    pub fn new(name: &str, config: &FileConfig) -> Self {
-        Self { name: name.to_owned(), path: config.path.clone(), open: Mutex::new(None) }
+    pub fn new(config: &FileConfig) -> Self {
+        Self { path: config.path.clone(), open: Mutex::new(None) }
     }
 
     fn failed(&self, doing: &str, error: &io::Error) -> DeliveryError {
@@ -58,10 +57,6 @@ impl FileSink {
 
 #[async_trait]
 impl Sink for FileSink {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
     async fn deliver(&self, event: &Event) -> Result<(), DeliveryError> {
         let mut open = self.open.lock().await;
         // Taken out, so that after a failed write the file is opened and repaired anew.

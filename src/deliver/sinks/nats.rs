@@ -27,27 +27,22 @@
 //!     credentials: "file:/etc/headcount/nats.creds"
 //! ```
 
-use std::time::Duration;
-
 use async_nats::jetstream::{self, context::PublishErrorKind};
-use async_nats::{Client, ConnectErrorKind, ConnectOptions, HeaderMap, ServerAddr};
+use async_nats::{Client, HeaderMap};
 use async_trait::async_trait;
-use percent_encoding::percent_decode_str;
-use reqwest::Url;
 use schemars::JsonSchema;
-use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
-use tokio::sync::Mutex;
 
+use self::connection::{Connection, PATIENCE};
 use super::{DeliveryError, Fault, Sink};
 use crate::config::secret::SecretRef;
-use crate::deliver::guard::{Cidr, Guard, Transport, Unresolved};
-use crate::deliver::http::{Address, check_literal};
+use crate::deliver::guard::Cidr;
+use crate::deliver::http::Address;
 use crate::store::Event;
 
+mod connection;
+
 const CONCURRENCY: usize = 64;
-const PORT: u16 = 4222;
-const PATIENCE: Duration = Duration::from_secs(10);
 const SUBJECT: &str = "headcount.events";
 
 /// Messages into a stream of NATS JetStream.
@@ -76,87 +71,18 @@ fn subject() -> String {
 }
 
 pub struct Nats {
-    name: String,
-    /// Without a name and a password.
-    url: Url,
-    /// What stood in the URL: a name with a password, or a token.
-    login: Option<(String, Option<SecretString>)>,
-    host: String,
     subject: String,
-    credentials: Option<SecretString>,
-    guard: Guard,
-    /// Kept while it works.
-    client: Mutex<Option<Client>>,
+    connection: Connection,
 }
 
 impl Nats {
-    pub fn new(name: &str, config: &NatsConfig) -> Result<Self, Fault> {
-        let mut url = config.url.resolve(&["tls", "nats"])?;
-        let login = login(&mut url);
-        let transport = if url.scheme() == "tls" { Transport::Tls } else { Transport::Plain };
-        let host = url.host_str().unwrap_or_default().to_owned();
-        let guard = Guard::new(&config.allow_cidrs, transport);
-        check_literal(&guard, &host)?;
+    pub fn new(config: &NatsConfig) -> Result<Self, Fault> {
         let wrong = |part: char| part.is_whitespace() || matches!(part, '*' | '>');
         if config.subject.is_empty() || config.subject.contains(wrong) {
             let reason = "subject holds a space or a wildcard".to_owned();
             return Err(Fault::Client { reason });
         }
-        let credentials = config.credentials.as_ref().map(SecretRef::resolve).transpose()?;
-        if let Some(text) = &credentials {
-            options(None, Some(text)).map_err(|()| Fault::Client {
-                reason: "the credentials are no credentials file of NATS".to_owned(),
-            })?;
-        }
-        Ok(Self {
-            name: name.to_owned(),
-            url,
-            login,
-            host,
-            subject: config.subject.clone(),
-            credentials,
-            guard,
-            client: Mutex::default(),
-        })
-    }
-
-    fn failed(&self, what: &str) -> DeliveryError {
-        DeliveryError::retry(format!("{}: {what}", self.host))
-    }
-
-    fn rejected(&self, what: &str) -> DeliveryError {
-        DeliveryError::Reject { reason: format!("{}: {what}", self.host) }
-    }
-
-    /// The connection, made if there is none. The address is judged before each; the client
-    /// resolves the name once more, so this guards against mistakes and not against a name server
-    /// that answers differently a moment later.
-    async fn client(&self) -> Result<Client, DeliveryError> {
-        let mut kept = self.client.lock().await;
-        if let Some(client) = kept.as_ref() {
-            return Ok(client.clone());
-        }
-        let port = self.url.port().unwrap_or(PORT);
-        self.guard.look_up(&self.host, port).await.map_err(|error| match error {
-            Unresolved::Refused(refused) => DeliveryError::Reject { reason: refused.to_string() },
-            Unresolved::NoAddress => self.failed("the name cannot be resolved"),
-        })?;
-        let unusable = || self.rejected("the url or the credentials cannot be used");
-        let server = ServerAddr::from_url(self.url.clone()).map_err(|_| unusable())?;
-        let options =
-            options(self.login.as_ref(), self.credentials.as_ref()).map_err(|()| unusable())?;
-        let options = if self.url.scheme() == "tls" { options.require_tls(true) } else { options };
-        let client = options.connect(server).await.map_err(|error| match error.kind() {
-            ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
-                self.rejected("the server refuses the credentials")
-            }
-            ConnectErrorKind::Tls => self.failed("TLS failed"),
-            ConnectErrorKind::TimedOut => self.failed("no connection in time"),
-            ConnectErrorKind::Dns => self.failed("the name cannot be resolved"),
-            _ => self.failed("the connection failed"),
-        })?;
-        *kept = Some(client.clone());
-        Ok(client)
+        Ok(Self { subject: config.subject.clone(), connection: Connection::new(config)? })
     }
 
     async fn publish(&self, client: Client, event: &Event) -> Result<(), PublishErrorKind> {
@@ -172,67 +98,29 @@ impl Nats {
     }
 }
 
-/// Takes the name and the password out of a URL: the client looks for them elsewhere.
-fn login(url: &mut Url) -> Option<(String, Option<SecretString>)> {
-    let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
-    let name = decoded(url.username());
-    let password = url.password().map(|password| SecretString::from(decoded(password)));
-    // Both fail only where a URL has no host.
-    let _ = url.set_password(None);
-    let _ = url.set_username("");
-    (!name.is_empty()).then_some((name, password))
-}
-
-fn options(
-    login: Option<&(String, Option<SecretString>)>,
-    credentials: Option<&SecretString>,
-) -> Result<ConnectOptions, ()> {
-    let options = ConnectOptions::new()
-        .name("headcount")
-        .connection_timeout(PATIENCE)
-        .ignore_discovered_servers()
-        // Whoever loses the connection makes a new one at the next attempt.
-        .max_reconnects(1);
-    let options = match login {
-        Some((name, Some(password))) => {
-            options.user_and_password(name.clone(), password.expose_secret().to_owned())
-        }
-        Some((token, None)) => options.token(token.clone()),
-        None => options,
-    };
-    match credentials {
-        // Its errors may quote what it was given.
-        Some(text) => options.credentials(text.expose_secret()).map_err(drop),
-        None => Ok(options),
-    }
-}
-
 #[async_trait]
 impl Sink for Nats {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
     fn concurrency(&self) -> usize {
         CONCURRENCY
     }
 
     async fn deliver(&self, event: &Event) -> Result<(), DeliveryError> {
-        let client = self.client().await?;
+        let client = self.connection.client().await?;
         let Err(kind) = self.publish(client, event).await else { return Ok(()) };
+        let host = self.connection.host();
         match kind {
             PublishErrorKind::MaxPayloadExceeded => {
-                return Err(self.rejected("the event is larger than the server takes"));
+                return Err(host.rejected("the event is larger than the server takes"));
             }
             // The connection works: the server answered.
             PublishErrorKind::StreamNotFound => {
-                return Err(self.failed("no stream takes the subject"));
+                return Err(host.failed("no stream takes the subject"));
             }
             _ => {}
         }
         // A connection that ended says so in many ways; a new one costs little.
-        *self.client.lock().await = None;
-        Err(self.failed(match kind {
+        self.connection.end().await;
+        Err(host.failed(match kind {
             PublishErrorKind::TimedOut => "no acknowledgement in time",
             PublishErrorKind::BrokenPipe => "the connection ended",
             _ => "the stream did not store the message",

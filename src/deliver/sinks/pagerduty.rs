@@ -35,7 +35,6 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use headcount_core::findings::Severity;
-use reqwest::header::CONTENT_TYPE;
 use schemars::JsonSchema;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
@@ -45,8 +44,8 @@ use super::{DeliveryError, Fault, Sink};
 use crate::clock::Clock;
 use crate::config::secret::SecretRef;
 use crate::deliver::guard::Cidr;
-use crate::deliver::http::{Address, Limits, Post, TIMEOUT_SECS};
-use crate::deliver::reading::{Link, Reading, Standing, Told, plain};
+use crate::deliver::http::{Address, Limits, Post};
+use crate::deliver::reading::{Link, Reading, Standing, TEST, Told, plain};
 use crate::store::Event;
 
 /// PagerDuty throttles a service that sends many events at a time.
@@ -80,22 +79,16 @@ fn url() -> Address {
 }
 
 pub struct PagerDuty {
-    name: String,
     post: Post,
     routing_key: SecretString,
     link: Option<Link>,
 }
 
 impl PagerDuty {
-    pub fn new(name: &str, config: &PagerDutyConfig, clock: Arc<dyn Clock>) -> Result<Self, Fault> {
-        let limits = Limits {
-            allow_cidrs: &config.allow_cidrs,
-            timeout_secs: TIMEOUT_SECS,
-            connections: CONCURRENCY,
-        };
+    pub fn new(config: &PagerDutyConfig, clock: Arc<dyn Clock>) -> Result<Self, Fault> {
+        let limits = Limits { connections: CONCURRENCY, ..Limits::of(&config.allow_cidrs) };
         Ok(Self {
-            name: name.to_owned(),
-            post: Post::new(config.url.resolve(&["https", "http"])?, limits, clock)?,
+            post: Post::to(&config.url, limits, clock)?,
             routing_key: config.routing_key.resolve()?,
             link: config.link.clone(),
         })
@@ -103,9 +96,7 @@ impl PagerDuty {
 
     async fn send(&self, mut event: Value) -> Result<(), DeliveryError> {
         event["routing_key"] = self.routing_key.expose_secret().trim().into();
-        let request = self.post.request().header(CONTENT_TYPE, "application/json");
-        let answer = self.post.send(request.body(event.to_string())).await?;
-        self.post.judge(&answer, "")?;
+        let answer = self.post.exchange(self.post.json(event.to_string())).await?;
         let said: Option<Value> = serde_json::from_slice(&answer.body).ok();
         if said.is_none_or(|said| said["status"] != "success") {
             return Err(self.post.stranger(&answer, "`status: success`"));
@@ -146,10 +137,6 @@ impl PagerDuty {
 
 #[async_trait]
 impl Sink for PagerDuty {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
     fn concurrency(&self) -> usize {
         CONCURRENCY
     }
@@ -160,9 +147,7 @@ impl Sink for PagerDuty {
             Reading::Baseline(_) => Ok(()),
             Reading::Test => {
                 let key = format!("headcount-test-{}", event.id);
-                let summary = "Headcount asks whether this sink works. There is nothing to do.";
-                let payload =
-                    json!({"summary": summary, "source": "headcount", "severity": "info"});
+                let payload = json!({"summary": TEST, "source": "headcount", "severity": "info"});
                 let open = json!({"event_action": "trigger", "dedup_key": key, "payload": payload});
                 self.send(open).await?;
                 self.send(json!({"event_action": "resolve", "dedup_key": key})).await

@@ -33,29 +33,22 @@
 //! ```
 
 use std::io::Write as _;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_lc_rs::digest;
 use flate2::{Compression as Level, GzBuilder};
 use jiff::SignedDuration;
-use object_store::aws::{AmazonS3, AmazonS3Builder};
-use object_store::client::{HttpClient, HttpConnector};
 use object_store::path::Path;
-use object_store::{
-    Attribute, Attributes, BackoffConfig, ClientOptions, Error, ObjectStore as _, PutMode,
-    PutOptions, RetryConfig,
-};
-use reqwest::Url;
 use schemars::JsonSchema;
-use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 
+use self::bucket::Bucket;
 use super::{Batch, DeliveryError, Fault, Sink};
 use crate::config::secret::SecretRef;
 use crate::deliver::guard::Cidr;
-use crate::deliver::http::{Limits, TIMEOUT_SECS, refused};
 use crate::store::Event;
+
+mod bucket;
 
 const EVERY_SECS: u32 = 60;
 const MOST_BYTES: usize = 8 << 20;
@@ -120,76 +113,17 @@ pub enum Compression {
 
 #[derive(Debug)]
 pub struct S3 {
-    name: String,
-    bucket: String,
     prefix: String,
-    client: AmazonS3,
+    bucket: Bucket,
     window: SignedDuration,
     compression: Compression,
 }
 
-/// Gives the client of S3 the connections of every other sink: through the guard, without
-/// redirects and without the proxies of the environment. Credentials that an instance or a container
-/// hands out come from literal addresses, which no name server can move.
-#[derive(Debug)]
-struct Guarded(reqwest::Client);
-
-impl HttpConnector for Guarded {
-    fn connect(&self, _options: &ClientOptions) -> object_store::Result<HttpClient> {
-        Ok(HttpClient::new(self.0.clone()))
-    }
-}
-
-/// Connections to where the API is, and to no address that the guard refuses.
-fn client(config: &S3Config) -> Result<reqwest::Client, Fault> {
-    let aws = format!("https://s3.{}.amazonaws.com", config.region);
-    let endpoint = config.endpoint_url.as_deref().unwrap_or(&aws);
-    let wrong = |reason: String| Fault::Url { reason };
-    let url: Url = endpoint.parse().map_err(|error| wrong(format!("{error}")))?;
-    if !matches!(url.scheme(), "https" | "http") {
-        return Err(wrong("it has to begin with https://".to_owned()));
-    }
-    let allow_cidrs = &config.allow_cidrs;
-    Limits { allow_cidrs, timeout_secs: TIMEOUT_SECS, connections: 1 }.client(&url)
-}
-
-/// The configured key alone, or whatever the environment has.
-fn credentials(config: &S3Config) -> Result<AmazonS3Builder, Fault> {
-    match (&config.access_key_id, &config.secret_access_key) {
-        (Some(id), Some(key)) => Ok(AmazonS3Builder::new()
-            .with_access_key_id(id.resolve()?.expose_secret().trim())
-            .with_secret_access_key(key.resolve()?.expose_secret().trim())),
-        (None, None) => Ok(AmazonS3Builder::from_env()),
-        _ => {
-            let reason = "access_key_id and secret_access_key are given together or not at all";
-            Err(Fault::Client { reason: reason.to_owned() })
-        }
-    }
-}
-
 impl S3 {
-    pub fn new(name: &str, config: &S3Config) -> Result<Self, Fault> {
-        let mut builder = credentials(config)?
-            .with_bucket_name(&config.bucket)
-            .with_region(&config.region)
-            .with_http_connector(Guarded(client(config)?))
-            // Attempts are the worker's.
-            .with_retry(RetryConfig {
-                max_retries: 0,
-                retry_timeout: Duration::from_secs(TIMEOUT_SECS),
-                backoff: BackoffConfig::default(),
-            });
-        if let Some(endpoint) = &config.endpoint_url {
-            builder = builder.with_endpoint(endpoint);
-        }
-        // Its errors may quote what was configured.
-        let reason = "the settings of S3 do not fit together";
-        let unfit = |_| Fault::Client { reason: reason.to_owned() };
+    pub fn new(config: &S3Config) -> Result<Self, Fault> {
         Ok(Self {
-            name: name.to_owned(),
-            bucket: config.bucket.clone(),
             prefix: config.prefix.trim_matches('/').to_owned(),
-            client: builder.build().map_err(unfit)?,
+            bucket: Bucket::new(config)?,
             window: SignedDuration::from_secs(i64::from(config.every_secs)),
             compression: config.compression,
         })
@@ -218,31 +152,10 @@ impl S3 {
         let packed = gzip.write_all(lines.as_bytes()).and_then(|()| gzip.finish());
         packed.map_err(|error| DeliveryError::retry(format!("gzip: {}", error.kind())))
     }
-
-    fn failed(&self, error: &Error) -> DeliveryError {
-        if let Some(refused) = refused(error) {
-            return DeliveryError::Reject { reason: refused.to_string() };
-        }
-        let reason = |what: &str| format!("bucket {}: {what}", self.bucket);
-        match error {
-            Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => {
-                DeliveryError::Reject { reason: reason("the credentials may not write to it") }
-            }
-            Error::NotFound { .. } => DeliveryError::Reject { reason: reason("there is none") },
-            Error::NotSupported { .. } | Error::NotImplemented { .. } => DeliveryError::Reject {
-                reason: reason("the server knows no conditional writes (If-None-Match)"),
-            },
-            _ => DeliveryError::retry(reason("no answer, or not with success")),
-        }
-    }
 }
 
 #[async_trait]
 impl Sink for S3 {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
     fn batch(&self) -> Option<Batch> {
         Some(Batch { bytes: MOST_BYTES, window: self.window, ..Batch::default() })
     }
@@ -263,14 +176,7 @@ impl Sink for S3 {
             Compression::Gzip => "application/gzip",
             Compression::None => "application/x-ndjson",
         };
-        let mut attributes = Attributes::new();
-        attributes.insert(Attribute::ContentType, kind.into());
-        let options = PutOptions { mode: PutMode::Create, attributes, ..PutOptions::default() };
-        let body = self.pack(lines)?;
-        match self.client.put_opts(&key, body.into(), options).await {
-            // The key holds a digest of the lines: what is there is what would have been written.
-            Ok(_) | Err(Error::AlreadyExists { .. }) => Ok(()),
-            Err(error) => Err(self.failed(&error)),
-        }
+        // The key holds a digest of the lines: what is there is what would have been written.
+        self.bucket.put_if_absent(&key, self.pack(lines)?, kind).await
     }
 }

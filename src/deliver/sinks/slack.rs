@@ -34,22 +34,21 @@
 //!     filter: { at_least: medium }
 //! ```
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use headcount_core::findings::Severity;
 use jiff::SignedDuration;
-use reqwest::header::CONTENT_TYPE;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Batch, DeliveryError, Fault, Sink};
 use crate::clock::Clock;
+use crate::deliver::digest::Digest;
 use crate::deliver::guard::Cidr;
-use crate::deliver::http::{Address, Limits, Post, TIMEOUT_SECS};
+use crate::deliver::http::{Address, Limits, Post};
 use crate::deliver::reading::{Link, Reading, Standing, Told, plain};
 use crate::store::Event;
 
@@ -88,20 +87,15 @@ const fn digest_secs() -> u32 {
 }
 
 pub struct Slack {
-    name: String,
     post: Post,
     link: Option<Link>,
     window: SignedDuration,
 }
 
 impl Slack {
-    pub fn new(name: &str, config: &SlackConfig, clock: Arc<dyn Clock>) -> Result<Self, Fault> {
-        let url = config.url.resolve(&["https", "http"])?;
-        let limits =
-            Limits { allow_cidrs: &config.allow_cidrs, timeout_secs: TIMEOUT_SECS, connections: 1 };
+    pub fn new(config: &SlackConfig, clock: Arc<dyn Clock>) -> Result<Self, Fault> {
         Ok(Self {
-            name: name.to_owned(),
-            post: Post::new(url, limits, clock)?,
+            post: Post::to(&config.url, Limits::of(&config.allow_cidrs), clock)?,
             link: config.link.clone(),
             window: SignedDuration::from_secs(i64::from(config.digest_secs)),
         })
@@ -110,10 +104,6 @@ impl Slack {
 
 #[async_trait]
 impl Sink for Slack {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
     fn batch(&self) -> Option<Batch> {
         Some(Batch { window: self.window, ..Batch::default() })
     }
@@ -130,10 +120,8 @@ impl Sink for Slack {
 
     async fn deliver_batch(&self, events: &[&Event]) -> Result<(), DeliveryError> {
         let readings: Result<Vec<Reading>, _> = events.iter().map(|e| Reading::of(e)).collect();
-        let body = message(&readings?, self.link.as_ref()).to_string();
-        let request = self.post.request().header(CONTENT_TYPE, "application/json").body(body);
-        let answer = self.post.send(request).await?;
-        self.post.judge(&answer, "")?;
+        let message = message(&Digest::of(&readings?, NAMED), self.link.as_ref());
+        let answer = self.post.exchange(self.post.json(message.to_string())).await?;
         // <https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks>
         if answer.body.trim_ascii() != b"ok" {
             return Err(self.post.stranger(&answer, "`ok`"));
@@ -143,63 +131,19 @@ impl Sink for Slack {
 }
 
 /// The message for some events, in Block Kit.
-fn message(readings: &[Reading], link: Option<&Link>) -> Value {
-    let mut told: Vec<&Told> = Vec::new();
-    let mut lines: Vec<String> = Vec::new();
-    for reading in readings {
-        match reading {
-            Reading::Finding(finding) => told.push(finding),
-            Reading::Baseline(summary) => lines.push(format!(
-                "*First scan of {}* ({}): {} records, {} findings{}",
-                escaped(&summary.source, NAME),
-                escaped(&summary.agent, NAME),
-                summary.records,
-                summary.findings,
-                if summary.complete { "" } else { "; *it was not complete*" },
-            )),
-            Reading::Test => {
-                lines
-                    .push("Headcount asks whether this sink works. There is nothing to do.".into());
-            }
-        }
-    }
-    // What has to be acted on comes first, the worst before the rest; then in the order of events.
-    told.sort_by_key(|told| (told.standing != Standing::Open, std::cmp::Reverse(told.severity)));
-    let head = if told.is_empty() { "Headcount".to_owned() } else { counted(&told) };
+fn message(digest: &Digest<'_>, link: Option<&Link>) -> Value {
     let mut blocks = vec![json!({
         "type": "header",
-        "text": {"type": "plain_text", "text": plain(&head, 150), "emoji": false},
+        "text": {"type": "plain_text", "text": plain(&digest.head, 150), "emoji": false},
     })];
-    blocks.extend(lines.iter().take(NAMED).map(|line| section(line)));
-    blocks.extend(told.iter().take(NAMED).map(|told| section(&entry(told, link))));
-    let more = told.len().saturating_sub(NAMED) + lines.len().saturating_sub(NAMED);
-    if more > 0 {
-        let text = format!("… and {more} more: `headcount findings`");
+    blocks.extend(digest.lines.iter().map(|line| section(&escaped(line, TITLE))));
+    blocks.extend(digest.told.iter().map(|told| section(&entry(told, link))));
+    if digest.more > 0 {
+        let text = format!("… and {} more: `headcount findings`", digest.more);
         blocks.push(json!({"type": "context", "elements": [mrkdwn(&text)]}));
     }
-    let fallback = lines.first().filter(|_| told.is_empty()).unwrap_or(&head);
+    let fallback = digest.lines.first().filter(|_| digest.told.is_empty()).unwrap_or(&digest.head);
     json!({"text": fallback, "blocks": blocks, "unfurl_links": false, "unfurl_media": false})
-}
-
-/// `Headcount: 3 opened (1 critical, 2 high), 1 resolved`.
-fn counted(told: &[&Told]) -> String {
-    let mut changes: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut severities: BTreeMap<std::cmp::Reverse<Severity>, usize> = BTreeMap::new();
-    for told in told {
-        *changes.entry(told.change.as_str()).or_default() += 1;
-        if told.standing == Standing::Open {
-            *severities.entry(std::cmp::Reverse(told.severity)).or_default() += 1;
-        }
-    }
-    let changes: Vec<String> = changes.iter().map(|(change, n)| format!("{n} {change}")).collect();
-    let mut text = format!("Headcount: {}", changes.join(", "));
-    if !severities.is_empty() {
-        let severities: Vec<String> =
-            severities.iter().map(|(severity, n)| format!("{n} {}", severity.0.as_str())).collect();
-        // Writing to a String cannot fail.
-        let _ = write!(text, " ({})", severities.join(", "));
-    }
-    text
 }
 
 fn entry(told: &Told, link: Option<&Link>) -> String {

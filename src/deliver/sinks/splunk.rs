@@ -25,20 +25,21 @@
 //!     index: security
 //! ```
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use reqwest::header::{AUTHORIZATION, HeaderValue};
 use schemars::JsonSchema;
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::{Value, json};
 
 use super::{Batch, DeliveryError, Fault, Sink};
 use crate::clock::Clock;
 use crate::config::secret::SecretRef;
 use crate::deliver::guard::Cidr;
-use crate::deliver::http::{Address, Answer, Limits, Post, TIMEOUT_SECS};
+use crate::deliver::http::{Address, Answer, Limits, Post};
 use crate::store::Event;
 
 const PATH: &str = "/services/collector/event";
@@ -73,58 +74,44 @@ fn sourcetype() -> String {
 }
 
 pub struct Splunk {
-    name: String,
     post: Post,
     token: SecretString,
     index: Option<String>,
     sourcetype: String,
 }
 
-/// <https://help.splunk.com/en/splunk-enterprise/get-data-in/collect-http-event-data/format-events-for-http-event-collector>
-#[derive(Serialize)]
-struct Envelope<'a> {
-    /// Seconds since 1970, to the millisecond.
-    time: f64,
-    host: &'a str,
-    source: &'static str,
-    sourcetype: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    index: Option<&'a str>,
-    event: &'a Value,
-}
-
 impl Splunk {
-    pub fn new(name: &str, config: &SplunkConfig, clock: Arc<dyn Clock>) -> Result<Self, Fault> {
+    pub fn new(config: &SplunkConfig, clock: Arc<dyn Clock>) -> Result<Self, Fault> {
         let mut url = config.url.resolve(&["https", "http"])?;
         if url.path() == "/" {
             url.set_path(PATH);
         }
-        let limits =
-            Limits { allow_cidrs: &config.allow_cidrs, timeout_secs: TIMEOUT_SECS, connections: 1 };
         Ok(Self {
-            name: name.to_owned(),
-            post: Post::new(url, limits, clock)?,
+            post: Post::new(url, Limits::of(&config.allow_cidrs), clock)?,
             token: config.token.resolve()?,
             index: config.index.clone(),
             sourcetype: config.sourcetype.clone(),
         })
     }
 
-    fn envelope(&self, event: &Event) -> Result<String, DeliveryError> {
+    /// <https://help.splunk.com/en/splunk-enterprise/get-data-in/collect-http-event-data/format-events-for-http-event-collector>
+    fn envelope(&self, event: &Event) -> Result<Value, DeliveryError> {
         let unreadable = |_| DeliveryError::Reject { reason: "the event is no JSON".to_owned() };
-        let body: Value = serde_json::from_str(&event.body).map_err(unreadable)?;
+        let mut body: Value = serde_json::from_str(&event.body).map_err(unreadable)?;
         let agent = body["source"].as_str().unwrap_or_default();
         #[expect(clippy::cast_precision_loss, reason = "milliseconds stay far below 2^53")]
         let time = event.time.as_millisecond() as f64 / 1_000.0;
-        let envelope = Envelope {
-            time,
-            host: agent.strip_prefix("/agents/").unwrap_or(agent),
-            source: "headcount",
-            sourcetype: &self.sourcetype,
-            index: self.index.as_deref(),
-            event: &body["data"],
-        };
-        serde_json::to_string(&envelope).map_err(unreadable)
+        let mut envelope = json!({
+            "time": time,
+            "host": agent.strip_prefix("/agents/").unwrap_or(agent),
+            "source": "headcount",
+            "sourcetype": self.sourcetype,
+        });
+        envelope["event"] = body["data"].take();
+        if let Some(index) = &self.index {
+            envelope["index"] = index.as_str().into();
+        }
+        Ok(envelope)
     }
 
     fn authorization(&self) -> Result<HeaderValue, DeliveryError> {
@@ -138,10 +125,6 @@ impl Splunk {
 
 #[async_trait]
 impl Sink for Splunk {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
     fn batch(&self) -> Option<Batch> {
         Some(Batch { bytes: MOST_BYTES, ..Batch::default() })
     }
@@ -153,15 +136,10 @@ impl Sink for Splunk {
     async fn deliver_batch(&self, events: &[&Event]) -> Result<(), DeliveryError> {
         let mut body = String::new();
         for event in events {
-            body.push_str(&self.envelope(event)?);
-            body.push('\n');
+            // Writing to a String cannot fail.
+            let _ = writeln!(body, "{}", self.envelope(event)?);
         }
-        let request = self
-            .post
-            .request()
-            .header(AUTHORIZATION, self.authorization()?)
-            .header(CONTENT_TYPE, "application/json")
-            .body(body);
+        let request = self.post.json(body).header(AUTHORIZATION, self.authorization()?);
         let answer = self.post.send(request).await?;
         let code = code(&answer);
         let note = code.and_then(meaning).map(|text| format!(" ({text})")).unwrap_or_default();

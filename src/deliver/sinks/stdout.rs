@@ -26,23 +26,10 @@ use crate::store::Event;
 pub struct StdoutConfig {}
 
 #[derive(Debug)]
-pub struct Stdout {
-    name: String,
-}
-
-impl Stdout {
-    #[must_use]
-    pub fn new(name: &str) -> Self {
-        Self { name: name.to_owned() }
-    }
-}
+pub struct Stdout;
 
 #[async_trait]
 impl Sink for Stdout {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
     async fn deliver(&self, event: &Event) -> Result<(), DeliveryError> {
         let line = format!("{}\n", event.body);
         // A pipe that nobody reads blocks; the runtime must not.

@@ -33,33 +33,22 @@
 //!     address: logs.example.com:6514
 //! ```
 
-use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
-
 use async_trait::async_trait;
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, crypto};
-use rustls_platform_verifier::BuilderVerifierExt as _;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::{TcpStream, UdpSocket};
-use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
 
 use self::message::message;
 pub use self::message::{Facility, Text};
+pub use self::way::Transport;
+use self::way::Way;
 use super::{Batch, DeliveryError, Fault, Sink};
-use crate::deliver::guard::{Cidr, Guard, Transport as Privacy, Unresolved};
-use crate::deliver::http::{check_literal, tls_fault};
+use crate::deliver::guard::Cidr;
+use crate::deliver::host::HostPort;
 use crate::store::Event;
 
 mod message;
+mod way;
 
-/// For a connection, for what is written, and for the receiver to close.
-const PATIENCE: Duration = Duration::from_secs(10);
 const MOST_BYTES: usize = 1 << 20;
 
 /// Messages of RFC 5424 over TLS, TCP or UDP.
@@ -88,163 +77,19 @@ pub struct SyslogConfig {
     pub allow_cidrs: Vec<Cidr>,
 }
 
-/// A host and a port.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct HostPort {
-    pub host: String,
-    pub port: u16,
-}
-
-impl TryFrom<String> for HostPort {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let wrong = || "expected a host and a port, for example `logs.example.com:6514`".to_owned();
-        let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
-        let port = port.parse().map_err(|_| wrong())?;
-        let bare = host.trim_start_matches('[').trim_end_matches(']');
-        if bare.is_empty() || bare.contains(['/', ' ', '@']) || (host == bare && host.contains(':'))
-        {
-            return Err(wrong());
-        }
-        Ok(Self { host: bare.to_owned(), port })
-    }
-}
-
-impl HostPort {
-    /// Why a text is none.
-    pub fn check(text: &str) -> Result<(), String> {
-        Self::try_from(text.to_owned()).map(drop)
-    }
-}
-
-/// How messages get there.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Transport {
-    #[default]
-    Tls,
-    Tcp,
-    Udp,
-}
-
 pub struct Syslog {
-    name: String,
     config: SyslogConfig,
-    guard: Guard,
-    /// Only for TLS.
-    tls: Option<(TlsConnector, ServerName<'static>)>,
+    way: Way,
 }
 
 impl Syslog {
-    pub fn new(name: &str, config: &SyslogConfig) -> Result<Self, Fault> {
-        let privacy = match config.transport {
-            Transport::Tls => Privacy::Tls,
-            Transport::Tcp | Transport::Udp => Privacy::Plain,
-        };
-        let guard = Guard::new(&config.allow_cidrs, privacy);
-        check_literal(&guard, &config.address.host)?;
-        let tls = match config.transport {
-            Transport::Tls => Some(tls(&config.address.host)?),
-            Transport::Tcp | Transport::Udp => None,
-        };
-        Ok(Self { name: name.to_owned(), config: config.clone(), guard, tls })
+    pub fn new(config: &SyslogConfig) -> Result<Self, Fault> {
+        Ok(Self { config: config.clone(), way: Way::new(config)? })
     }
-
-    async fn addresses(&self) -> Result<Vec<SocketAddr>, DeliveryError> {
-        let HostPort { host, port } = &self.config.address;
-        self.guard.look_up(host, *port).await.map_err(|error| match error {
-            Unresolved::Refused(refused) => DeliveryError::Reject { reason: refused.to_string() },
-            Unresolved::NoAddress => self.failed("the name cannot be resolved"),
-        })
-    }
-
-    fn failed(&self, what: &str) -> DeliveryError {
-        DeliveryError::retry(format!("{}: {what}", self.config.address.host))
-    }
-
-    fn broken(&self, error: &io::Error) -> DeliveryError {
-        self.failed(&tls_fault(error).unwrap_or_else(|| error.kind().to_string()))
-    }
-
-    async fn send_stream(&self, frames: &[u8]) -> Result<(), DeliveryError> {
-        let late = |_| self.failed("no connection in time");
-        let addresses = self.addresses().await?;
-        let connected = timeout(PATIENCE, TcpStream::connect(&*addresses)).await.map_err(late)?;
-        let stream = connected.map_err(|error| self.broken(&error))?;
-        match &self.tls {
-            None => self.hand_over(stream, frames).await,
-            Some((connector, name)) => {
-                let shaken = timeout(PATIENCE, connector.connect(name.clone(), stream)).await;
-                let stream = shaken.map_err(late)?.map_err(|error| self.broken(&error))?;
-                self.hand_over(stream, frames).await
-            }
-        }
-    }
-
-    /// Writes everything, closes our side, and waits until the receiver has read it and closes its.
-    async fn hand_over(
-        &self,
-        mut stream: impl AsyncRead + AsyncWrite + Unpin + Send,
-        frames: &[u8],
-    ) -> Result<(), DeliveryError> {
-        let written = timeout(PATIENCE, async {
-            stream.write_all(frames).await?;
-            stream.flush().await?;
-            stream.shutdown().await
-        });
-        let late = |_| self.failed("the receiver does not read");
-        written.await.map_err(late)?.map_err(|error| self.broken(&error))?;
-        let closed = timeout(PATIENCE, async {
-            let mut rest = [0; 512];
-            loop {
-                match stream.read(&mut rest).await {
-                    Ok(0) => return Ok(()),
-                    Ok(_) => {}
-                    // Many receivers close a connection without TLS's word for it.
-                    Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
-                    Err(error) => return Err(error),
-                }
-            }
-        });
-        let late = |_| self.failed("the receiver did not close, so nobody knows that it has read");
-        closed.await.map_err(late)?.map_err(|error| self.broken(&error))
-    }
-
-    async fn send_datagrams(&self, messages: &[String]) -> Result<(), DeliveryError> {
-        let addresses = self.addresses().await?;
-        let Some(address) = addresses.first() else { return Err(self.failed("no address")) };
-        let any: SocketAddr =
-            if address.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0_u16; 8], 0).into() };
-        let socket = UdpSocket::bind(any).await.map_err(|error| self.broken(&error))?;
-        socket.connect(address).await.map_err(|error| self.broken(&error))?;
-        for message in messages {
-            socket.send(message.as_bytes()).await.map_err(|error| self.broken(&error))?;
-        }
-        Ok(())
-    }
-}
-
-fn tls(host: &str) -> Result<(TlsConnector, ServerName<'static>), Fault> {
-    let fault = |reason: String| Fault::Client { reason };
-    let provider = Arc::new(crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .and_then(|builder| builder.with_platform_verifier())
-        .map_err(|error| fault(error.to_string()))?
-        .with_no_client_auth();
-    let name = ServerName::try_from(host.to_owned())
-        .map_err(|_| fault("the host is neither a name nor an address".to_owned()))?;
-    Ok((TlsConnector::from(Arc::new(config)), name))
 }
 
 #[async_trait]
 impl Sink for Syslog {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
     fn batch(&self) -> Option<Batch> {
         Some(Batch { bytes: MOST_BYTES, ..Batch::default() })
     }
@@ -256,11 +101,6 @@ impl Sink for Syslog {
     async fn deliver_batch(&self, events: &[&Event]) -> Result<(), DeliveryError> {
         let messages: Result<Vec<String>, _> =
             events.iter().map(|event| message(event, &self.config)).collect();
-        let messages = messages?;
-        if self.config.transport == Transport::Udp {
-            return self.send_datagrams(&messages).await;
-        }
-        let framed = |message: &String| format!("{} {message}", message.len());
-        self.send_stream(messages.iter().map(framed).collect::<String>().as_bytes()).await
+        self.way.send(&messages?).await
     }
 }

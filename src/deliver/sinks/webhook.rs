@@ -68,14 +68,12 @@ const fn timeout_secs() -> u64 {
 }
 
 pub struct Webhook {
-    name: String,
     signer: Signer,
     post: Post,
 }
 
 impl Webhook {
     pub fn new(name: &str, config: &WebhookConfig, clock: Arc<dyn Clock>) -> Result<Self, Fault> {
-        let url = config.url.resolve(&["https", "http"])?;
         let secrets: Result<Vec<_>, SecretError> =
             config.secrets.iter().map(SecretRef::resolve).collect();
         let signer = Signer::new(&secrets?)?;
@@ -83,20 +81,16 @@ impl Webhook {
             tracing::warn!(sink = name, "a signing secret is shorter than 24 bytes");
         }
         let limits = Limits {
-            allow_cidrs: &config.allow_cidrs,
             timeout_secs: config.timeout_secs,
             connections: CONCURRENCY,
+            ..Limits::of(&config.allow_cidrs)
         };
-        Ok(Self { name: name.to_owned(), signer, post: Post::new(url, limits, clock)? })
+        Ok(Self { signer, post: Post::to(&config.url, limits, clock)? })
     }
 }
 
 #[async_trait]
 impl Sink for Webhook {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
     fn concurrency(&self) -> usize {
         CONCURRENCY
     }
@@ -111,7 +105,6 @@ impl Sink for Webhook {
             .header("webhook-timestamp", timestamp)
             .header("webhook-signature", self.signer.sign(&event.id, timestamp, &event.body))
             .body(event.body.clone());
-        let answer = self.post.send(request).await?;
-        self.post.judge(&answer, "")
+        self.post.exchange(request).await.map(drop)
     }
 }

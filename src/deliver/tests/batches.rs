@@ -13,7 +13,7 @@ use super::event;
 use super::receiver::Receiver;
 use super::slack::slack;
 use super::told::told;
-use super::worker::{Bench, PATIENCE, drain};
+use super::worker::{Bench, PATIENCE, drain, hook};
 use crate::clock::Clock as _;
 use crate::deliver::{Batch, DeliveryError, Sink};
 use crate::store::{Event, Store as _};
@@ -25,10 +25,6 @@ struct Pairs(Arc<Mutex<Vec<Vec<u64>>>>);
 
 #[async_trait]
 impl Sink for Pairs {
-    fn name(&self) -> &str {
-        "hook"
-    }
-
     fn batch(&self) -> Option<Batch> {
         Some(Batch { events: 2, ..Batch::default() })
     }
@@ -56,7 +52,7 @@ impl Sink for Pairs {
 async fn batches_keep_the_order_and_only_what_is_refused_alone_is_refused() {
     let bench = Bench::new().await;
     let pairs = Pairs::default();
-    let deliverer = bench.deliverer(vec![Box::new(pairs.clone())]);
+    let deliverer = bench.deliverer(vec![hook(pairs.clone())]);
     let events = (1..=12).map(|n| event(n, None)).collect();
     bench.commit_events(&["hook"], events).await;
     let drained = drain(&deliverer).await;
@@ -72,9 +68,6 @@ async fn large_events_go_in_smaller_batches() {
     struct Small(Pairs);
     #[async_trait]
     impl Sink for Small {
-        fn name(&self) -> &str {
-            "hook"
-        }
         fn batch(&self) -> Option<Batch> {
             Some(Batch { bytes: 70, ..Batch::default() })
         }
@@ -87,7 +80,7 @@ async fn large_events_go_in_smaller_batches() {
     }
     let bench = Bench::new().await;
     let pairs = Pairs::default();
-    let deliverer = bench.deliverer(vec![Box::new(Small(pairs.clone()))]);
+    let deliverer = bench.deliverer(vec![hook(Small(pairs.clone()))]);
     // Some thirty bytes each, and one that is larger than a batch may be.
     let large = Event { body: format!("{{\"id\":\"{}\"}}", "x".repeat(200)), ..event(3, None) };
     let events = vec![event(1, None), event(2, None), large, event(4, None)];

@@ -7,7 +7,7 @@ use crate::deliver::sinks::file::{FileConfig, FileSink};
 use crate::deliver::{DeliveryError, Sink};
 
 fn sink(path: &Path) -> FileSink {
-    FileSink::new("file", &FileConfig { path: path.to_owned() })
+    FileSink::new(&FileConfig { path: path.to_owned() })
 }
 
 async fn write(sink: &FileSink, sequences: &[u64]) -> Result<(), DeliveryError> {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::receiver::{NEW, Receiver, Seen, saying};
 use super::told::{resolved, severe, summary, told};
-use crate::deliver::{DeliveryError, Sink, build, test_sink};
+use crate::deliver::{DeliveryError, NamedSink, build, test_sink};
 
 /// Answers as PagerDuty does. <https://developer.pagerduty.com/docs/events-api-v2-overview>
 pub fn pagerduty(seen: &Seen) -> Response<Body> {
@@ -85,7 +85,7 @@ async fn receiver() -> (Receiver, Alerts) {
     (Receiver::start(move |seen| taken.take(seen)).await, alerts)
 }
 
-fn sink(receiver: &Receiver) -> Box<dyn Sink> {
+fn sink(receiver: &Receiver) -> NamedSink {
     let link = json!({"link": "https://h.example.com/findings/{finding}"});
     build(&receiver.config_of("pagerduty", link)).unwrap()
 }

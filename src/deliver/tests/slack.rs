@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::receiver::{Receiver, Seen, saying, with_headers};
 use super::told::{resolved, severe, summary, told};
-use crate::deliver::{DeliveryError, Sink, build, test_sink};
+use crate::deliver::{DeliveryError, NamedSink, build, test_sink};
 use crate::store::Event;
 
 /// Answers as Slack does: `ok`, or what is wrong with the message.
@@ -72,7 +72,7 @@ async fn receiver() -> Receiver {
     Receiver::start(slack).await
 }
 
-fn sink(receiver: &Receiver, keys: Value) -> Box<dyn Sink> {
+fn sink(receiver: &Receiver, keys: Value) -> NamedSink {
     build(&receiver.config_of("slack", keys)).unwrap()
 }
 
@@ -134,13 +134,13 @@ async fn resolved_accepted_and_first_scans_are_told_in_their_own_words() {
     });
     let message = send(&receiver, json!({}), &[resolved(1), accepted, summary(3)]).await;
     let sections = sections(&message);
-    assert_eq!(sections[0], "*First scan of aws* (prod): 7 records, 2 findings");
+    assert_eq!(sections[0], "First scan of aws by prod: 7 records, 2 findings");
     assert!(
         sections[1].starts_with("*resolved* Key 1") && sections[1].ends_with("the key is gone")
     );
     assert!(sections[2].starts_with("*suppressed* Key 2"), "{}", sections[2]);
     let alone = send(&receiver, json!({}), &[summary(3)]).await;
-    assert_eq!(alone["text"], "*First scan of aws* (prod): 7 records, 2 findings");
+    assert_eq!(alone["text"], "First scan of aws by prod: 7 records, 2 findings");
 }
 
 #[tokio::test]

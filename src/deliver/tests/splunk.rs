@@ -9,7 +9,7 @@ use serde_json::{Deserializer, Value, json};
 use super::receiver::{NEW, Receiver, Seen, saying};
 use super::told::{severe, summary, told};
 use super::worker::{Bench, drain};
-use crate::deliver::{DeliveryError, Sink, build, test_sink};
+use crate::deliver::{DeliveryError, NamedSink, build, test_sink};
 use crate::store::{Event, Store as _};
 
 /// Stands in events that the collector of these tests cannot read.
@@ -47,7 +47,7 @@ pub fn splunk(seen: &Seen) -> Response<Body> {
     saying(200, r#"{"text":"Success","code":0}"#)
 }
 
-fn sink(receiver: &Receiver, keys: Value) -> Box<dyn Sink> {
+fn sink(receiver: &Receiver, keys: Value) -> NamedSink {
     build(&receiver.config_of("splunk", keys)).unwrap()
 }
 
@@ -68,7 +68,7 @@ async fn several_findings_go_in_one_request_each_with_its_time() {
         assert_eq!((&sent["index"], &sent["sourcetype"]), (&json!("security"), &json!("_json")));
     }
     let text = String::from_utf8(seen.body.to_vec()).unwrap();
-    assert!(text.starts_with(r#"{"time":1795219200.125,"#), "{text:.60}");
+    assert!(text.contains(r#""time":1795219200.125"#), "{text}");
 }
 
 #[tokio::test]

@@ -7,10 +7,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, UdpSocket};
 
 use super::told::{resolved, severe, summary, told};
-use crate::deliver::{DeliveryError, Sink, SinkConfig, build};
+use crate::deliver::{DeliveryError, NamedSink, SinkConfig, build};
 use crate::store::Event;
 
-fn sink(port: u16, keys: Value) -> Box<dyn Sink> {
+fn sink(port: u16, keys: Value) -> NamedSink {
     let mut config = json!({
         "name": "logs",
         "type": "syslog",

@@ -9,9 +9,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::event;
 use super::receiver::{NEW, OLD, Receiver, status, with_headers};
 use crate::clock::ManualClock;
-use crate::deliver::{DeliveryError, Sink, SinkConfig, build, sinks, test_sink};
+use crate::deliver::{DeliveryError, NamedSink, SinkConfig, build, sinks, test_sink};
 
-fn sink(config: &SinkConfig) -> Box<dyn Sink> {
+fn sink(config: &SinkConfig) -> NamedSink {
     build(config).unwrap()
 }
 

@@ -13,7 +13,7 @@ use super::event;
 use super::receiver::{NEW, Receiver, status, with_headers};
 use crate::clock::{Clock as _, ManualClock};
 use crate::deliver::sinks::{self, SinkConfig};
-use crate::deliver::{Deliverer, DeliveryError, Drained, Pace, Sink};
+use crate::deliver::{Deliverer, DeliveryError, Drained, NamedSink, Pace, Sink};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Commit, Event, Route, Store};
 
@@ -54,11 +54,11 @@ impl Bench {
         self.store.commit(&commit).await.unwrap();
     }
 
-    pub fn sink(&self, config: &SinkConfig) -> Box<dyn Sink> {
+    pub fn sink(&self, config: &SinkConfig) -> NamedSink {
         sinks::build_with_clock(config, Arc::new(self.clock.clone())).unwrap()
     }
 
-    pub fn deliverer(&self, sinks: Vec<Box<dyn Sink>>) -> Deliverer {
+    pub fn deliverer(&self, sinks: Vec<NamedSink>) -> Deliverer {
         let pace = Pace { dice: || 0.5, grace: Duration::ZERO, ..Pace::default() };
         Deliverer::new(self.store.clone(), sinks, Arc::new(self.clock.clone()), pace)
     }
@@ -75,6 +75,11 @@ impl Bench {
     async fn next_due(&self) -> Option<Timestamp> {
         self.store.queue("hook").await.unwrap().next_due_at
     }
+}
+
+/// A sink of a test's own, under the name `hook`.
+pub fn hook(sink: impl Sink + 'static) -> NamedSink {
+    NamedSink::new("hook", Box::new(sink))
 }
 
 /// What is due right now, delivered.
@@ -302,10 +307,6 @@ impl Default for Double {
 
 #[async_trait]
 impl Sink for Double {
-    fn name(&self) -> &str {
-        "hook"
-    }
-
     fn concurrency(&self) -> usize {
         3
     }
@@ -332,7 +333,7 @@ async fn no_more_events_are_under_way_than_the_sink_takes() {
     let bench = Bench::new().await;
     let most = Arc::new(AtomicUsize::new(0));
     let sink = Double { most: Arc::clone(&most), ..Double::default() };
-    let deliverer = bench.deliverer(vec![Box::new(sink)]);
+    let deliverer = bench.deliverer(vec![hook(sink)]);
     bench.commit(&["hook"], &[None; 600]).await;
     let drained = drain(&deliverer).await;
     assert_eq!((drained.delivered, drained.queue.pending), (600, 0));
@@ -343,7 +344,7 @@ async fn no_more_events_are_under_way_than_the_sink_takes() {
 async fn what_could_not_be_made_durable_is_not_delivered() {
     let bench = Bench::new().await;
     let sink = Double { settle: Err(DeliveryError::retry("disk full")), ..Double::default() };
-    let deliverer = bench.deliverer(vec![Box::new(sink)]);
+    let deliverer = bench.deliverer(vec![hook(sink)]);
     bench.commit(&["hook"], &[Some("f_1"), Some("f_2")]).await;
     let drained = drain(&deliverer).await;
     assert_eq!((drained.delivered, drained.failed, drained.queue.pending), (0, 2, 2));
@@ -355,7 +356,7 @@ async fn stopping_leaves_what_is_under_way_for_the_next_start() {
     let bench = Bench::new().await;
     let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
     let sink = Double { stuck: Some(tell), ..Double::default() };
-    let deliverer = Arc::new(bench.deliverer(vec![Box::new(sink)]));
+    let deliverer = Arc::new(bench.deliverer(vec![hook(sink)]));
     bench.commit(&["hook"], &[Some("f_1")]).await;
     let stop = CancellationToken::new();
     let running = {
@@ -374,7 +375,7 @@ async fn drain_ends_when_told_to_stop() {
     let bench = Bench::new().await;
     let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
     let sink = Double { stuck: Some(tell), ..Double::default() };
-    let deliverer = bench.deliverer(vec![Box::new(sink)]);
+    let deliverer = bench.deliverer(vec![hook(sink)]);
     bench.commit(&["hook"], &[None; 9]).await;
     let stop = CancellationToken::new();
     let stopping = async {

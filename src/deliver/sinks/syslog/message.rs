@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{DeliveryError, SyslogConfig};
-use crate::deliver::reading::{Reading, Standing, Told, plain};
+use crate::deliver::reading::{Reading, Standing, TEST, Told, plain};
 use crate::store::Event;
 
 const MOST_PARAM: usize = 400;
@@ -78,20 +78,11 @@ impl<'a> Words<'a> {
                 agent: &summary.agent,
                 severity: 6,
                 params: vec![("source", &summary.source)],
-                line: format!(
-                    "first scan of {}: {} records, {} findings{}",
-                    summary.source,
-                    summary.records,
-                    summary.findings,
-                    if summary.complete { "" } else { ", not complete" }
-                ),
+                line: summary.to_string(),
             },
-            Reading::Test => Self {
-                agent: "-",
-                severity: 6,
-                params: Vec::new(),
-                line: "Headcount asks whether this sink works. There is nothing to do.".to_owned(),
-            },
+            Reading::Test => {
+                Self { agent: "-", severity: 6, params: Vec::new(), line: TEST.to_owned() }
+            }
         }
     }
 

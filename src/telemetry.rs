@@ -51,8 +51,17 @@ fn heard(level: &str) -> impl Subscriber + for<'a> LookupSpan<'a> + Send + Sync 
 /// requests and answers at `trace`, headers and cookies included, and what a library prints in its
 /// next release nobody can promise.
 fn may_be_heard(metadata: &Metadata<'_>) -> bool {
-    metadata.target().starts_with("headcount") || *metadata.level() <= Level::INFO
+    let target = metadata.target();
+    if target.starts_with("headcount") {
+        return true;
+    }
+    *metadata.level() <= Level::INFO && !REPEATING.iter().any(|name| target.starts_with(name))
 }
+
+/// Libraries that repeat what a server answered even at `info` and above, and so are never heard:
+/// the client of NATS the server's errors, the SDK of AWS what it could not read. What failed there
+/// is in a line of ours.
+const REPEATING: [&str; 2] = ["async_nats", "aws_smithy"];
 
 type Labels = Vec<(&'static str, String)>;
 
@@ -348,6 +357,8 @@ mod tests {
             tracing::trace!(target: "aws_smithy_runtime::client", "leaked");
             tracing::debug!(target: "hyper_util::client", "leaked");
             tracing::debug!(target: "kube_client", answer = "leaked", "an answer");
+            tracing::error!(target: "aws_smithy_runtime_api::client", "leaked");
+            tracing::info!(target: "async_nats", "leaked");
             tracing::info!(target: "kube_client", "theirs");
         });
         let bytes = page.0.lock().unwrap().clone();

@@ -2,14 +2,23 @@
 //!
 //! Every connector reads answers that are stuffed with marks: in the fields in which vendors send
 //! secrets, in headers, links, addresses and error bodies. The real binary scans, fails, checks,
-//! runs and is asked about everything, with the finest logs there are. Then the marks are looked
-//! for in all that it wrote. Marks in people's own words must be found: the search works.
+//! runs and is asked about everything, with the finest logs there are. What proves the agent itself
+//! to sources and sinks is marked as well.
+//!
+//! Then the marks are looked for in all that it wrote: the store with its write-ahead log and its
+//! backup, standard output and error of every command, logs, the API ([`api`]), every page of the
+//! browser's ([`page`]), snapshots in each form ([`copies`]), and whatever each kind of sink sent
+//! ([`sinks`]), also when sources and sinks answer badly. Marks in people's own words must be found
+//! in each of these: the search works, and there was something to search.
 
 mod api;
+mod copies;
 mod marks;
 mod open;
+mod page;
 mod run;
 mod serve;
+mod sinks;
 mod stuff;
 mod world;
 
@@ -17,9 +26,10 @@ use headcount_rest::catalog;
 use headcount_simulator::kubernetes::Object;
 use serde_json::{Value, json};
 
-use self::marks::mark;
+use self::marks::{CONTROL, mark};
 use self::run::Run;
 use self::serve::{ROUNDS, Weather};
+use self::sinks::{ANSWERED, Manners, RECEIVED};
 use self::world::World;
 use crate::support::agent::Outcome;
 use crate::support::running::{get, post};
@@ -28,19 +38,21 @@ use crate::support::running::{get, post};
 async fn no_secret_of_a_source_or_of_the_agent_is_written_down_anywhere() {
     let mut world = World::new().await;
     let scan = ["scan", "--format", "json"];
-    let checked = world.run("check", &["check", "--format", "json"]).await;
+    let checked = world.ask("check", &["check", "--format", "json"]).await;
     let first = world.run("first scan", &scan).await;
     // Everything was read, or nothing is proved of what was not.
     assert_eq!((checked.code, first.code), (Some(0), Some(0)), "{}", told(&checked, &first));
 
     world.weather(Weather::Changed);
-    world.hub.change().add_deploy_key("acme/everything", "made-now", "founder").unwrap();
-    world.cluster.change().create(Object::service_account("default", "made-now")).unwrap();
+    // News, few and with people's own words in them: every sink names these.
+    let name = CONTROL.to_lowercase() + "made-now";
+    world.hub.change().add_deploy_key("acme/everything", &name, "founder").unwrap();
+    world.cluster.change().create(Object::service_account("default", &name)).unwrap();
     world.run("changed scan", &scan).await;
 
     for round in 0..ROUNDS {
         world.weather(Weather::Foul(round));
-        let failed = world.run(&format!("foul scan {round}"), &scan).await;
+        let failed = world.ask(&format!("foul scan {round}"), &scan).await;
         assert_eq!(failed.code, Some(4), "round {round} spoils something");
     }
     world.run("foul check", &["check"]).await;
@@ -48,9 +60,24 @@ async fn no_secret_of_a_source_or_of_the_agent_is_written_down_anywhere() {
 
     while_running(&mut world).await;
     asked(&mut world).await;
+    copies::taken(&mut world).await;
+    refused(&mut world).await;
 
     world.keep_files("the end");
-    world.search.judge(&["data", "stdout", "file sink", "webhook", "inventory", "api"]);
+    let kept = ["data", "stdout", "inventory", "api", "rows of parquet", "backup"];
+    let pages = ["page /inventory", "page /record", "page /findings", "page /finding"];
+    let snapshots = ["snapshot as ndjson: inventory", "snapshot as csv: inventory"];
+    world.search.judge(&[&kept[..], &pages, &snapshots, &RECEIVED].concat());
+}
+
+/// Receivers that refuse, and say why with marks: no error repeats them, nor what a sink holds.
+async fn refused(world: &mut World) {
+    world.sinks.manners(Manners::Rude);
+    for sink in ANSWERED {
+        let outcome = world.ask(&format!("sinks test {sink}"), &["sinks", "test", sink]).await;
+        assert_eq!(outcome.code, Some(1), "{sink}: {}", outcome.stdout);
+    }
+    world.sinks.manners(Manners::Kind);
 }
 
 fn told(checked: &Outcome, first: &Outcome) -> String {
@@ -73,7 +100,9 @@ async fn while_running(world: &mut World) {
         let answer = get(&address, &format!("{page}?token={}", mark("asked-query"))).await;
         world.search.keep(&format!("run: {page}"), answer.as_bytes());
     }
-    api::asked(world, &address).await;
+    let token = api::token(world).await;
+    let known = api::asked(world, &address, &token).await;
+    page::walked(world, &address, &token, &known).await;
     for (n, hook) in ["github/github", "github/nobody", "rest/okta"].iter().enumerate() {
         let body = json!({"secret": mark("hook-body")}).to_string();
         let mut headers = asking(n).to_vec();
@@ -100,12 +129,10 @@ async fn asked(world: &mut World) {
         shown.entry(kind).or_insert_with(|| record["id"].as_str().unwrap().to_owned());
     }
     assert!(shown.len() > 30, "{shown:?}");
-    // One of each source is shown in full; the search of the store covers all.
-    let mut sources = std::collections::BTreeSet::new();
-    for (kind, id) in shown {
-        if sources.insert(kind.split('/').next().unwrap().to_owned()) {
-            world.ask(&format!("inventory show {kind}"), &["inventory", "show", &id]).await;
-        }
+    // One of each connector is shown in full; the API and the page show one of each kind.
+    for connector in ["aws/", "github/", "kubernetes/", "entra/"] {
+        let (kind, id) = shown.iter().find(|(kind, _)| kind.starts_with(connector)).unwrap();
+        world.ask(&format!("inventory show {kind}"), &["inventory", "show", id]).await;
     }
     for arguments in [
         &["inventory", "list", "--format", "csv"][..],
@@ -114,6 +141,7 @@ async fn asked(world: &mut World) {
         &["findings"],
         &["explain", "new-identity"],
         &["sinks", "list"],
+        &["diff", "--format", "ndjson"],
         &["permissions", "vault"],
     ] {
         world.ask(&arguments.join(" "), arguments).await;

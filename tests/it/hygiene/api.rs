@@ -1,21 +1,35 @@
 //! Everything that the API tells whoever may see everything.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::marks::CONTROL;
 use super::world::World;
 
 /// How much of the stream of events is read: it has no end.
 const EVENTS: usize = 200_000;
 
-/// Asks every page that the document tells of, and one record of each source in full.
-pub async fn asked(world: &mut World, address: &str) {
-    let made =
-        world.agent.run(&["tokens", "create", "reader", "--role", "operator"]).await.ending(0);
+/// Ids of what was found: one record of each source and kind, one finding of each rule.
+pub struct Known {
+    pub records: Vec<String>,
+    pub findings: Vec<String>,
+}
+
+/// A token for the API, which stands nowhere but where it was handed out.
+pub async fn token(world: &mut World) -> String {
+    let create = ["tokens", "create", "reader", "--role", "operator", "--log-level", "trace"];
+    let made = world.agent.run(&create).await.ending(0);
     let token = made.stdout.trim().to_owned();
+    world.search.also("a token of the API", &token);
+    world.search.keep("tokens create: stderr", made.stderr.as_bytes());
+    token
+}
+
+/// Asks for everything that the document tells of, and for records and findings in full.
+pub async fn asked(world: &mut World, address: &str, token: &str) -> Known {
     let http = reqwest::Client::new();
-    let ask = |path: &str| http.get(format!("http://{address}{path}")).bearer_auth(&token).send();
+    let ask = |path: &str| http.get(format!("http://{address}{path}")).bearer_auth(token).send();
     let document = include_str!("../../../docs/reference/openapi.json");
     let document: Value = serde_json::from_str(document).unwrap();
     let mut answers: BTreeMap<String, String> = BTreeMap::new();
@@ -33,7 +47,8 @@ pub async fn asked(world: &mut World, address: &str) {
         assert!(status.is_success() || status.as_u16() == 400, "{path}: {status} {text}");
         answers.insert(path.to_owned(), text);
     }
-    for path in ids(&answers["/v1/inventory"], &answers["/v1/findings"]) {
+    let known = known(&answers["/v1/inventory"], &answers["/v1/findings"]);
+    for path in paths_of(&known) {
         let answer = ask(&path).await.unwrap();
         assert_eq!(answer.status().as_u16(), 200, "{path}");
         answers.insert(path, answer.text().await.unwrap());
@@ -50,23 +65,31 @@ pub async fn asked(world: &mut World, address: &str) {
     for (path, text) in answers {
         world.search.keep(&format!("api: {path}"), text.as_bytes());
     }
+    known
 }
 
-/// One record of each source, its links, and some findings.
-fn ids(inventory: &str, findings: &str) -> Vec<String> {
-    let mut sources = BTreeSet::new();
-    let mut paths = Vec::new();
+fn known(inventory: &str, findings: &str) -> Known {
+    let (mut records, mut rules) = (BTreeMap::new(), BTreeMap::new());
     for line in inventory.lines() {
         let record: Value = serde_json::from_str(line).unwrap();
         let Some(id) = record["id"].as_str() else { continue };
-        if sources.insert(id.split(':').next().unwrap().to_owned()) {
-            let id = id.replace('%', "%25").replace('/', "%2F").replace('?', "%3F");
-            paths.push(format!("/v1/records/{id}"));
-            paths.push(format!("/v1/records/{id}/links"));
-        }
+        let source = id.split(':').next().unwrap();
+        records.entry(format!("{source}/{}", record["kind"])).or_insert_with(|| id.to_owned());
     }
     let findings: Value = serde_json::from_str(findings).unwrap();
-    let items = findings["items"].as_array().unwrap().iter().take(10);
-    paths.extend(items.map(|item| format!("/v1/findings/{}", item["id"].as_str().unwrap())));
-    paths
+    for finding in findings["items"].as_array().unwrap() {
+        let id = finding["id"].as_str().unwrap();
+        // Those with people's own words in the title show that the search works.
+        let has_words = finding["title"].to_string().contains(&CONTROL.to_lowercase());
+        rules.entry((finding["rule"].to_string(), has_words)).or_insert_with(|| id.to_owned());
+    }
+    Known { records: records.into_values().collect(), findings: rules.into_values().collect() }
+}
+
+fn paths_of(known: &Known) -> Vec<String> {
+    let records = known.records.iter().flat_map(|id| {
+        let id = id.replace('%', "%25").replace('/', "%2F").replace('?', "%3F");
+        [format!("/v1/records/{id}"), format!("/v1/records/{id}/links")]
+    });
+    records.chain(known.findings.iter().map(|id| format!("/v1/findings/{id}"))).collect()
 }

@@ -42,10 +42,9 @@ impl Needle {
 
     /// Where it stands first, with what stands around it.
     pub fn find(&self, haystack: &Haystack) -> Option<String> {
-        let folded = self.folded.iter().find_map(|form| haystack.folded.find(form));
-        let found =
-            folded.or_else(|| self.exact.iter().find_map(|form| haystack.text.find(form)))?;
         let text = &haystack.text;
+        let folded = self.folded.iter().find_map(|form| haystack.folded.find(form));
+        let found = folded.or_else(|| self.exact.iter().find_map(|form| text.find(form)))?;
         let from = (found.saturating_sub(300)..=found).find(|at| text.is_char_boundary(*at))?;
         let to = (found + 120).min(text.len());
         let to = (to..=text.len()).find(|at| text.is_char_boundary(*at))?;

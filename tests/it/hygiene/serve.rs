@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -72,6 +72,8 @@ struct Inside {
     url: String,
     sky: Sky,
     client: reqwest::Client,
+    /// The one call that has a bad day: clients try it again and again, with pauses.
+    broken: OnceLock<String>,
 }
 
 /// A running server; it ends when this is dropped.
@@ -105,7 +107,8 @@ impl Stuffed {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
         let client = client.build().unwrap();
-        let inside = Arc::new(Inside { behind, url: url.clone(), sky: Arc::clone(sky), client });
+        let (sky, broken) = (Arc::clone(sky), OnceLock::new());
+        let inside = Arc::new(Inside { behind, url: url.clone(), sky, client, broken });
         let router = Router::new().fallback(answer).with_state(inside);
         let server = tokio::spawn(async move {
             let _ = axum::serve(listener, router).await;
@@ -136,7 +139,7 @@ async fn answer(
     let added = stuff::headers(told);
     // One path of AWS is every call there is: what is asked stands in the body.
     let asked = format!("{} {}", uri.path(), String::from_utf8_lossy(&body[..body.len().min(60)]));
-    let mood = mood(weather, &asked);
+    let mood = mood(weather, &asked, &inside.broken);
     let mut response = match spoiled(mood, &asked) {
         Some(response) => response,
         None => match &inside.behind {
@@ -153,7 +156,7 @@ async fn answer(
     response
 }
 
-fn mood(weather: Weather, asked: &str) -> Mood {
+fn mood(weather: Weather, asked: &str, broken: &OnceLock<String>) -> Mood {
     let round = match weather {
         Weather::Honest => return Mood::Honest,
         Weather::Changed => return Mood::Changed,
@@ -163,16 +166,16 @@ fn mood(weather: Weather, asked: &str) -> Mood {
     asked.hash(&mut hasher);
     let hash = hasher.finish();
     let slot = (hash + round * ROUNDS) % (ROUNDS * ROUNDS);
-    // Clients try again, with pauses, what looks like a bad day: few calls have one.
+    // A watch that breaks is tried again as well: few do.
     let is_few = (hash / (ROUNDS * ROUNDS)).is_multiple_of(4);
     let is_watched = asked.starts_with("/api");
     match slot {
         0 => Mood::Denied,
-        4 if is_few => Mood::Broken,
         1..=3 if is_watched && !is_few => Mood::Honest,
         1 => Mood::NotJson,
         2 => Mood::Redirected,
         3 => Mood::Mistyped,
+        4 if broken.get_or_init(|| asked.to_owned()) == asked => Mood::Broken,
         _ => Mood::Honest,
     }
 }
@@ -200,7 +203,10 @@ fn spoiled(mood: Mood, asked: &str) -> Option<Response<Body>> {
             .status(302)
             .header("location", format!("https://example.com/?token={}", mark("redirect")))
             .body(body),
-        Mood::NotJson => Response::builder().body(format!("<html>{}", mark("not-json"))),
+        Mood::NotJson => {
+            let page = format!("<html lang=\"{}\">{}", mark("attribute"), mark("not-json"));
+            Response::builder().body(page)
+        }
         _ => return None,
     };
     Some(response.unwrap().map(Body::from))
@@ -209,7 +215,9 @@ fn spoiled(mood: Mood, asked: &str) -> Option<Response<Body>> {
 /// Stuffs a body and does to it what else happens.
 fn changed(path: &str, text: &[u8], mood: Mood) -> Vec<u8> {
     if text.starts_with(b"<") {
-        return stuff::xml(&String::from_utf8_lossy(text)).into_bytes();
+        let stuffed = stuff::xml(&String::from_utf8_lossy(text));
+        let is_mistyped = mood == Mood::Mistyped;
+        return if is_mistyped { stuff::mistype_xml(&stuffed) } else { stuffed }.into_bytes();
     }
     let Ok(mut value) = serde_json::from_slice::<Value>(text) else { return text.to_vec() };
     stuff::json(path, &mut value);

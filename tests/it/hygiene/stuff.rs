@@ -9,7 +9,8 @@ use super::marks::{CONTROL, MARK, mark};
 
 /// Names of fields that hold secrets in the answers of some vendor's reading calls, or look as if
 /// they could. Every object gets those that it does not have.
-const FIELDS: [&str; 42] = [
+const FIELDS: [&str; 45] = [
+    "ClientSecret",
     "SecretAccessKey",
     "ServicePassword",
     "SessionToken",
@@ -27,6 +28,7 @@ const FIELDS: [&str; 42] = [
     "encrypted_value",
     "hashed_token",
     "headers",
+    "hint",
     "id_token",
     "integration_key",
     "keyString",
@@ -51,6 +53,7 @@ const FIELDS: [&str; 42] = [
     "stringData",
     "token",
     "token_secret",
+    "value",
     "verification_token",
 ];
 
@@ -151,6 +154,7 @@ pub fn xml(text: &str) -> String {
     let beside: String = [
         "SecretAccessKey",
         "SessionToken",
+        "ClientSecret",
         "ServicePassword",
         "ServiceCredentialSecret",
         "PrivateKey",
@@ -185,6 +189,12 @@ pub fn mistype(value: &mut Value) {
         Value::Number(_) | Value::Bool(_) => *value = mark("mistyped").into(),
         _ => {}
     }
+}
+
+/// The same for an answer of AWS's query protocol.
+pub fn mistype_xml(text: &str) -> String {
+    let typed = ["CreateDate", "LastUsedDate", "MaxSessionDuration", "IsTruncated", "UploadDate"];
+    typed.iter().fold(text.to_owned(), |text, name| replace_element(&text, name))
 }
 
 /// What changes in a second scan: the words that people see.

@@ -10,19 +10,17 @@ use serde_json::{Value, json};
 
 use super::marks::{CONTROL, Haystack, MARK, Needle, files, mark};
 use super::serve::{Sky, Stuffed, Weather};
+use super::sinks::Sinks;
 use crate::support::agent::{Agent, Outcome};
 use crate::support::moto::Key;
 use crate::support::pem;
-use crate::support::receiver::Receiver;
 
 /// Everything that is read, and the agent that reads it.
 pub struct World {
     pub agent: Agent,
     sky: Sky,
-    receiver: Receiver,
+    pub sinks: Sinks,
     pub data: PathBuf,
-    /// Events as a sink wrote them.
-    events: PathBuf,
     pub search: Search,
     pub hub: HubServer,
     pub cluster: ClusterServer,
@@ -54,6 +52,11 @@ impl Search {
             leaks: Vec::new(),
             controls: Vec::new(),
         }
+    }
+
+    /// From now on for this as well.
+    pub fn also(&mut self, name: &'static str, text: &str) {
+        self.needles.push((name, Needle::of(text)));
     }
 
     fn through(&mut self, hay: &Haystack) {
@@ -90,10 +93,10 @@ impl Search {
 }
 
 /// Secrets of the agent's own, in files as people would mount them.
-struct Files(tempfile::TempDir);
+pub struct Files(tempfile::TempDir);
 
 impl Files {
-    fn put(&self, name: &str, text: &str) -> String {
+    pub fn put(&self, name: &str, text: &str) -> String {
         let path = self.0.path().join(name);
         std::fs::write(&path, text).unwrap();
         format!("file:{}", path.display())
@@ -101,7 +104,9 @@ impl Files {
 }
 
 fn hub() -> Hub {
-    let mut hub = Hub::seeded(5, github::Size::small());
+    // Calls to GitHub are spaced for GitHub's sake, so there is no more than one of each kind.
+    let size = github::Size { members: 2, repositories: 0, apps: 1, tokens: 2 };
+    let mut hub = Hub::seeded(5, size);
     let full = "acme/everything";
     hub.add_repository(full).unwrap();
     hub.set_secret(At::Repository(full), Store::Actions, "AWS_ACCESS_KEY_ID").unwrap();
@@ -133,6 +138,7 @@ fn described(name: &str, base: &str, files: &Files) -> Value {
     let text = ["https://login.microsoftonline.com", "https://oauth2.googleapis.com"]
         .iter()
         .fold(text.to_owned(), |text, host| text.replace(host, &format!("{base}/token")));
+    let text = without_pauses(&text);
     let file = files.put(&format!("{name}.yaml"), &text);
     let secret = |secret: &str| match (name, secret) {
         ("gcp", _) => files.put("gcp.pem", &pem::key()),
@@ -151,6 +157,17 @@ fn described(name: &str, base: &str, files: &Files) -> Value {
         "settings": settings,
         "secrets": named.iter().map(|s| ((*s).to_owned(), json!(secret(s)))).collect::<serde_json::Map<_, _>>(),
     })
+}
+
+/// A description that spaces no calls: what is read here has no limits that others share.
+fn without_pauses(text: &str) -> String {
+    let mut parts = text.split("spacing_ms: ");
+    let mut without = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        without.push_str("spacing_ms: 0");
+        without.push_str(part.trim_start_matches(|c: char| c.is_ascii_digit()));
+    }
+    without
 }
 
 impl World {
@@ -197,26 +214,22 @@ impl World {
             source["schedule"] = yearly.into();
             sources.push(source);
         }
-        let receiver = Receiver::start().await;
-        let url = format!("{}?code={}", receiver.url(), mark("own-sink-url"));
-        let sink = files.put("sink-url", &url);
-        let home = files.0;
-        let (data, events) = (home.path().join("data"), home.path().join("events.ndjson"));
+        let (data, events) = (files.0.path().join("data"), files.0.path().join("events.ndjson"));
         std::fs::create_dir(&data).unwrap();
-        let agent = Agent::reading(home, &sources, Some(&receiver)).with_key(Key {
-            id: "AKIAIOSFODNN7EXAMPLE".to_owned(),
-            secret: mark("own-secret-access-key"),
-            token: Some(mark("own-session-token")),
-        });
+        let sinks = Sinks::start(events).await;
+        let configured = sinks.configured(&files);
+        let agent = Agent::reading(files.0, &sources, None)
+            .with_sinks(&configured)
+            // Pages are asked for as fast as they come.
+            .serving(&json!({"max_requests_per_second": 10_000}))
+            .with_key(Key {
+                id: "AKIAIOSFODNN7EXAMPLE".to_owned(),
+                secret: mark("own-secret-access-key"),
+                token: Some(mark("own-session-token")),
+            });
         let text = std::fs::read_to_string(agent.config_path()).unwrap();
         let mut config: Value = serde_json::from_str(&text).unwrap();
         config["emit_baseline"] = true.into();
-        config["sinks"][0]["url"] = sink.into();
-        let more = [
-            json!({"name": "lines", "type": "file", "path": events}),
-            json!({"name": "out", "type": "stdout"}),
-        ];
-        config["sinks"].as_array_mut().unwrap().extend(more);
         std::fs::write(agent.config_path(), config.to_string()).unwrap();
         let own = [
             // What the simulator's installation tokens begin with, and what JWTs do.
@@ -230,9 +243,8 @@ impl World {
         Self {
             agent,
             sky,
-            receiver,
+            sinks,
             data,
-            events,
             search: Search::new(&own),
             hub,
             cluster,
@@ -245,14 +257,14 @@ impl World {
         *self.sky.lock().unwrap() = weather;
     }
 
-    /// Runs a command with the finest logs, and keeps what it said and wrote.
+    /// Runs a command with the finest logs, and searches what it said and wrote.
     pub async fn run(&mut self, what: &str, arguments: &[&str]) -> Outcome {
         let outcome = self.ask(what, arguments).await;
         self.keep_files(what);
         outcome
     }
 
-    /// Runs a command that writes nothing, and keeps what it said.
+    /// As [`Self::run`], when what was written is searched later.
     pub async fn ask(&mut self, what: &str, arguments: &[&str]) -> Outcome {
         let all = [arguments, &["--log-level", "trace"]].concat();
         let outcome = self.agent.run(&all).await;
@@ -261,13 +273,9 @@ impl World {
         outcome
     }
 
-    /// What stands in the store and in sinks now.
+    /// What stands in the store now, and what sinks have sent.
     pub fn keep_files(&mut self, what: &str) {
         self.search.keep_all(files(&format!("{what}: data"), &self.data));
-        if let Ok(bytes) = std::fs::read(&self.events) {
-            self.search.keep(&format!("{what}: file sink"), &bytes);
-        }
-        let received: Vec<Value> = self.receiver.take().into_iter().map(|r| r.event).collect();
-        self.search.keep(&format!("{what}: webhook"), json!(received).to_string().as_bytes());
+        self.sinks.keep(what, &mut self.search);
     }
 }

@@ -50,6 +50,12 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, detail)
     }
 
+    /// A parameter or body that is understood and asks for what cannot be.
+    #[must_use]
+    pub fn unprocessable(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
+    }
+
     /// Says after how many seconds to come again.
     #[must_use]
     pub fn retry_after(mut self, seconds: u64) -> Self {

@@ -98,7 +98,7 @@ pub fn cursor<T: Serialize>(place: &T) -> Option<String> {
 /// Reads a cursor back; refuses what this list did not give.
 pub fn place<T: DeserializeOwned>(cursor: Option<&str>) -> Result<Option<T>, Problem> {
     let Some(cursor) = cursor else { return Ok(None) };
-    let refused = || Problem::bad_request("the cursor is not one of this list");
+    let refused = || Problem::unprocessable("the cursor is not one of this list");
     let json = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| refused())?;
     serde_json::from_slice(&json).map(Some).map_err(|_| refused())
 }
@@ -153,7 +153,7 @@ mod tests {
         assert_eq!(place::<(String, i64)>(Some(&text)).unwrap(), Some(("name".to_owned(), 7)));
         for strange in ["", "x", "!!!", "bm90IGpzb24", &cursor(&"other").unwrap()] {
             let problem = place::<(String, i64)>(Some(strange)).unwrap_err();
-            assert_eq!(problem.status(), StatusCode::BAD_REQUEST, "{strange}");
+            assert_eq!(problem.status(), StatusCode::UNPROCESSABLE_ENTITY, "{strange}");
         }
     }
 

@@ -128,6 +128,10 @@ pub enum Refusals {
     /// The request took too long
     #[response(status = 408, content_type = "application/problem+json")]
     Timeout(Problem),
+    /// A parameter or the body is understood and asks for what cannot be: a moment to come, a cursor
+    /// of another list, a rule that does not exist
+    #[response(status = 422, content_type = "application/problem+json")]
+    Unprocessable(Problem),
     /// Too many requests with this token
     #[response(status = 429, content_type = "application/problem+json")]
     TooOften(Problem),

@@ -49,7 +49,7 @@ async fn bodies_that_are_too_large_malformed_or_wrong_are_refused() {
         (
             r#"{"rule":"stale-identity","match":{"subject":"s"},"reason":"r","expires_at":"2999-01-01T00:00:00Z"}"#,
             json,
-            StatusCode::BAD_REQUEST,
+            StatusCode::UNPROCESSABLE_ENTITY,
         ),
         (
             r#"{"rule":"stale-identity","match":{"subject":"s","sub":"t"},"reason":"r","expires_at":"2999-01-01T00:00:00Z"}"#,

@@ -109,7 +109,7 @@ async fn lists_are_whole_over_pages_in_every_order() {
         }
     }
     let (status, _) = service.get("/v1/identities?sort=name&cursor=nonsense", &token).await;
-    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
     let (status, problem) = service.get("/v1/identities?knid=iam-role", &token).await;
     assert_eq!(status, StatusCode::BAD_REQUEST, "a filter with a typing error is no filter");
     assert!(problem["detail"].as_str().unwrap().contains("knid"), "{problem}");
@@ -213,7 +213,7 @@ async fn an_exception_suppresses_at_once_and_its_end_reopens() {
         "expires_at": "2026-01-01T00:00:00Z",
     });
     let (status, problem) = service.post("/v1/exceptions", &operator, &new).await;
-    assert_eq!(status, StatusCode::BAD_REQUEST, "{problem}");
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{problem}");
     let in_a_month = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(30 * 24);
     let mut new = new;
     new["expires_at"] = json!(in_a_month);
@@ -344,7 +344,7 @@ async fn the_inventory_of_a_moment_leaves_whole_with_what_was_complete() {
         (&json!(false), &json!(["aws"]))
     );
     let (status, _) = service.get("/v1/inventory?at=2999-01-01T00:00:00Z", &auditor).await;
-    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
     let drift = service.see("/v1/drift?from=2020-01-01T00:00:00Z&limit=500", &auditor).await;
     assert!(drift["items"].as_array().unwrap().iter().all(|line| line["change"] == "appeared"));
 }

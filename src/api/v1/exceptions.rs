@@ -149,7 +149,7 @@ pub async fn list(
 
 /// One exception.
 #[utoipa::path(get, path = "/v1/exceptions/{id}", tag = "exceptions",
-    params(("id" = String, Path, description = "The exception's id, `exc_…`")),
+    params(("id" = String, Path, description = "The exception's id, `exc_…`", pattern = "^exc_[0-9A-Za-z_-]{1,64}$")),
     responses((status = 200, body = ExceptionShape), super::Refusals, super::Missing))]
 pub async fn one(
     State(face): State<Face>,
@@ -195,10 +195,10 @@ pub async fn add(
 /// Keeps an exception and has the findings concerned judged.
 ///
 /// # Errors
-/// 400 with what is wrong with the draft.
+/// 422 with what is wrong with the draft.
 pub async fn add_drafted(face: &Face, actor: &Actor, draft: Draft) -> Result<Exception, Problem> {
     let now = face.clock.now();
-    let exception = make(draft, now).map_err(Problem::bad_request)?;
+    let exception = make(draft, now).map_err(Problem::unprocessable)?;
     let mut entry = actor.did("exception.add", &exception.id, now);
     entry.detail = Some(format!("{} until {}", exception.rule, exception.expires_at));
     face.store.add_exception(&exception, &entry).await?;
@@ -218,7 +218,7 @@ pub fn make(draft: Draft, now: Timestamp) -> Result<Exception, String> {
 
 /// Ends an exception before it expires. What it accepted is open again at once.
 #[utoipa::path(post, path = "/v1/exceptions/{id}/end", tag = "exceptions",
-    params(("id" = String, Path, description = "The exception's id, `exc_…`")),
+    params(("id" = String, Path, description = "The exception's id, `exc_…`", pattern = "^exc_[0-9A-Za-z_-]{1,64}$")),
     responses((status = 200, body = ExceptionShape),
         (status = 409, body = Problem, content_type = "application/problem+json",
             description = "It is over already"),

@@ -154,7 +154,7 @@ pub async fn list(
     let order = wanted.sort.unwrap_or_default();
     let place: Option<(SortParam, FindingPlace)> = reply::place(wanted.cursor.as_deref())?;
     if place.as_ref().is_some_and(|(given, _)| *given != order) {
-        return Err(Problem::bad_request("the cursor is one of another order"));
+        return Err(Problem::unprocessable("the cursor is one of another order"));
     }
     let query = FindingQuery {
         filter: FindingFilter {
@@ -216,7 +216,7 @@ impl From<PastTransition> for StepShape {
 
 /// One finding and its history.
 #[utoipa::path(get, path = "/v1/findings/{id}", tag = "findings",
-    params(("id" = String, Path, description = "The finding's id, `f_…`")),
+    params(("id" = String, Path, description = "The finding's id, `f_…`", pattern = "^f_[0-9a-f]{20}$")),
     responses((status = 200, body = FindingDetail), super::Refusals, super::Missing))]
 pub async fn one(
     State(face): State<Face>,

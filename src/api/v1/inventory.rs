@@ -42,7 +42,7 @@ pub struct When {
 fn moment(face: &Face, asked: Option<Timestamp>) -> Result<Timestamp, Problem> {
     let now = face.clock.now();
     match asked {
-        Some(at) if at > now => Err(Problem::bad_request("`at` is in the future")),
+        Some(at) if at > now => Err(Problem::unprocessable("`at` is in the future")),
         _ => Ok(asked.unwrap_or(now)),
     }
 }

@@ -73,7 +73,7 @@ pub async fn by_day(
     let to = wanted.to.unwrap_or_else(|| face.clock.now());
     let from = wanted.from.unwrap_or_else(|| to.checked_sub(BACK).unwrap_or(to));
     if to.duration_since(from) > LONGEST {
-        return Err(Problem::bad_request("ask for ten years at most"));
+        return Err(Problem::unprocessable("ask for ten years at most"));
     }
     let census = face.store.census(from, to).await?;
     reply::json(&headers, &Population { census: census.iter().map(CensusShape::from).collect() })

@@ -125,7 +125,7 @@ async fn list(
     let order = wanted.sort.unwrap_or_default();
     let place: Option<(SortParam, RecordPlace)> = reply::place(wanted.cursor.as_deref())?;
     if place.as_ref().is_some_and(|(given, _)| *given != order) {
-        return Err(Problem::bad_request("the cursor is one of another order"));
+        return Err(Problem::unprocessable("the cursor is one of another order"));
     }
     let (sort, direction) = order.parts();
     let query = RecordQuery {

@@ -75,7 +75,7 @@ pub async fn list(State(face): State<Face>, headers: HeaderMap) -> Result<Respon
 /// Scans a source now, or as soon as the scan under way is over. Asking again while one waits
 /// changes nothing.
 #[utoipa::path(post, path = "/v1/sources/{name}/scan", tag = "sources",
-    params(("name" = String, Path, description = "The source's name")),
+    params(("name" = String, Path, description = "The source's name", pattern = "^[a-z0-9][a-z0-9-]{0,62}$")),
     responses((status = 202, description = "It will be scanned"), super::Refusals, super::Missing))]
 pub async fn scan(
     State(face): State<Face>,

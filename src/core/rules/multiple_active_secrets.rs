@@ -9,10 +9,10 @@
 //!
 //! ## How it is found
 //! The credentials that belong to an identity are counted by kind: access keys of an AWS user,
-//! secrets and certificates of an application of Entra, keys of a Google service account, keys of a
-//! service app of Okta, key pairs of a user of Snowflake. The time side by side begins when the
-//! second of them was made; what is switched off or has expired does not count. Exactly `days` days
-//! is not yet too long. Fields: `parent`, `status`, `expiry`, `created_at`, `first_seen_at`.
+//! secrets and certificates of an application of Entra, tokens of a GitLab agent for Kubernetes, keys
+//! of a Google service account, keys of a service app of Okta, key pairs of a user of Snowflake. The
+//! time side by side begins when the second of them was made; what is switched off or has expired
+//! does not count. Exactly `days` days is not yet too long. Fields: `parent`, `status`, `expiry`, `created_at`, `first_seen_at`.
 //!
 //! ## Not reported
 //! - Identities of which it depends on a credential whose status or expiry could not be read: the

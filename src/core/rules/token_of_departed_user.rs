@@ -10,7 +10,8 @@
 //! GitHub: the owner of a token or SSH key, and whoever added a deploy key if its repository names
 //! nobody surer, against the lists of members and outside collaborators. On Okta: the user as whom
 //! an API token acts, who is gone or deprovisioned. On OpenAI, Anthropic and Datadog: the user whose
-//! key it is or who made it, against the list of users; a disabled user of Datadog counts as gone.
+//! key it is or who made it, against the list of users; a disabled user of Datadog counts as gone. On
+//! GitLab: the owner of a trigger token whose account is blocked, by the state that stands there.
 //! Fields: `owner`, `owner_evidence`, `expiry`.
 //!
 //! ## Not reported
@@ -36,6 +37,7 @@
 //! gh api -X DELETE /orgs/ORG/credential-authorizations/CREDENTIAL_ID
 //! gh api -X DELETE /repos/OWNER/REPO/keys/KEY_ID
 //! curl -X DELETE "https://DOMAIN/api/v1/api-tokens/TOKEN_ID" -H "Authorization: SSWS $OKTA_TOKEN"
+//! glab api -X DELETE projects/PROJECT_ID/triggers/TRIGGER_ID
 //! curl -X DELETE "https://api.openai.com/v1/organization/projects/PROJECT/api_keys/KEY_ID" \
 //!   -H "Authorization: Bearer $OPENAI_ADMIN_KEY"
 //! ```

@@ -66,9 +66,11 @@ async fn rules_understand_what_descriptions_say() {
         (
             "gitlab",
             &[
+                ("multiple-active-secrets", "production"),
                 ("non-expiring-credential", "deploy"),
                 ("non-expiring-credential", "pull"),
                 ("non-expiring-credential", "spare"),
+                ("token-of-departed-user", "release of the shop"),
             ],
         ),
         (

@@ -1,5 +1,9 @@
 //! A simulated GitLab: one top-level group with service accounts and their tokens, access tokens
-//! of groups and projects, personal tokens, deploy tokens and deploy keys.
+//! of groups and projects, personal tokens, deploy tokens and deploy keys. `machines` adds what
+//! runs and starts pipelines; `instance` what its administrator sees.
+//!
+//! It serves what GitLab.com has and what a GitLab of one's own has: access tokens in one list as
+//! well as one by one. [`GitLab::is_ones_own`] takes the lists of GitLab.com away.
 //!
 //! Pages are numbered, with `Link` and `X-Total`, or go on by key where that is asked for
 //! (<https://docs.gitlab.com/api/rest/#pagination>); limits are told in `RateLimit-*`.
@@ -16,12 +20,21 @@ use crate::change::Changed;
 use crate::clock::Clock;
 use crate::out::Out;
 
+mod instance;
+mod machines;
+
 const GROUP: &str = "/groups/4242";
 const ACCOUNTS: &str = "/groups/4242/service_accounts";
 const TOKENS: &str = "/groups/4242/manage/resource_access_tokens";
 const PERSONAL: &str = "/groups/4242/manage/personal_access_tokens";
 const PROJECTS: &str = "/groups/4242/projects";
 const DEPLOY_TOKENS: &str = "/groups/4242/deploy_tokens";
+const GROUP_TOKENS: &str = "/groups/4242/access_tokens";
+const SUBGROUPS: &str = "/groups/4242/descendant_groups";
+
+/// What every project has a list of.
+const OF_PROJECTS: [&str; 6] =
+    ["access_tokens", "cluster_agents", "deploy_keys", "deploy_tokens", "runners", "triggers"];
 
 /// Above so many rows GitLab states no total.
 const COUNTED: usize = 10_000;
@@ -32,6 +45,8 @@ const PAGES: Kind = Kind::Pages { size: 20, most: 100 };
 #[derive(Debug)]
 pub struct GitLab {
     holdings: Holdings,
+    /// Whether who reads is an administrator.
+    administrator: bool,
 }
 
 const fn route(template: &'static str, kind: Kind, needs: &'static str) -> Route {
@@ -45,9 +60,22 @@ const ROUTES: &[Route] = &[
     route("/groups/{group}/manage/resource_access_tokens", PAGES, "api"),
     route("/groups/{group}/manage/personal_access_tokens", PAGES, "api"),
     route("/groups/{group}/deploy_tokens", PAGES, "read_api"),
+    route("/groups/{group}/access_tokens", PAGES, "read_api"),
+    route("/groups/{group}/descendant_groups", PAGES, "read_api"),
     route("/groups/{group}/projects", PAGES, "read_api"),
+    route("/groups/{group}/runners", PAGES, "read_api"),
+    route("/projects/{project}/access_tokens", PAGES, "read_api"),
+    route("/projects/{project}/cluster_agents", PAGES, "read_api"),
+    route("/projects/{project}/cluster_agents/{agent}/tokens", PAGES, "read_api"),
+    route("/projects/{project}/cluster_agents/{agent}/tokens/{token}", Kind::One, "read_api"),
     route("/projects/{project}/deploy_tokens", PAGES, "read_api"),
     route("/projects/{project}/deploy_keys", PAGES, "read_api"),
+    route("/projects/{project}/runners", PAGES, "read_api"),
+    route("/projects/{project}/triggers", PAGES, "read_api"),
+    route("/runners/{runner}", Kind::One, "read_api"),
+    route(instance::APPLICATIONS, PAGES, "read_api"),
+    route(instance::PEOPLE, PAGES, "read_api"),
+    route(instance::TOKENS, PAGES, "read_api"),
 ];
 
 fn time(at: Timestamp) -> String {
@@ -67,8 +95,10 @@ impl GitLab {
 
     /// A group with nothing in it.
     pub fn empty(clock: &Clock) -> Self {
-        let mut gitlab = Self { holdings: Holdings::new(clock.clone()) };
-        for path in [ACCOUNTS, TOKENS, PERSONAL, PROJECTS, DEPLOY_TOKENS] {
+        let mut gitlab = Self { holdings: Holdings::new(clock.clone()), administrator: true };
+        let below = [ACCOUNTS, TOKENS, PERSONAL, PROJECTS, DEPLOY_TOKENS, GROUP_TOKENS, SUBGROUPS];
+        let instance = [instance::APPLICATIONS, instance::PEOPLE, instance::TOKENS];
+        for path in below.into_iter().chain(instance).chain([machines::RUNNERS]) {
             gitlab.holdings.open(path);
         }
         let row = json!({"id": Self::GROUP, "name": "acme", "path": "acme", "full_path": "acme",
@@ -96,7 +126,13 @@ impl GitLab {
         gitlab.make_project_deploy_token(shop, "publish", &["write_registry"])?;
         let deploy = gitlab.add_deploy_key(shop, "deploy")?;
         gitlab.add_deploy_key(site, "backup")?;
+        let web = gitlab.add_subgroup("acme/web");
+        gitlab.make_group_token(Self::GROUP, "backup", &["read_api"])?;
+        gitlab.make_group_token(web, "web release", &["api"])?;
+        gitlab.make_subgroup_deploy_token(web, "web pull", &["read_registry"])?;
+        let machines = gitlab.seed_machines(shop, site)?;
         clock.set(ago(3));
+        gitlab.use_machines(shop, machines)?;
         gitlab.use_token(bot, release)?;
         gitlab.use_access_token(renovate)?;
         gitlab.use_personal_token(laptop)?;
@@ -123,10 +159,24 @@ impl GitLab {
         let id = self.id();
         let (_, name) = path.rsplit_once('/').unwrap_or(("", path));
         let row = json!({"id": id, "name": name, "path": name, "path_with_namespace": path,
-            "name_with_namespace": path, "created_at": self.made(), "description": null});
+            "name_with_namespace": path, "created_at": self.made(), "description": null,
+            "builds_access_level": "enabled", "repository_access_level": "enabled",
+            "infrastructure_access_level": "enabled", "runners_token": MARKED});
         self.holdings.put(PROJECTS, &key(id), row);
-        for below in ["deploy_tokens", "deploy_keys"] {
+        for below in OF_PROJECTS {
             self.holdings.open(&format!("/projects/{id}/{below}"));
+        }
+        id
+    }
+
+    /// A group below the top-level one; gives its id.
+    pub fn add_subgroup(&mut self, path: &str) -> u64 {
+        let id = self.id();
+        let row = json!({"id": id, "name": path, "path": path, "full_path": path,
+            "visibility": "private", "parent_id": Self::GROUP, "runners_token": MARKED});
+        self.holdings.put(SUBGROUPS, &key(id), row);
+        for below in ["access_tokens", "deploy_tokens"] {
+            self.holdings.open(&format!("/groups/{id}/{below}"));
         }
         id
     }
@@ -205,17 +255,41 @@ impl GitLab {
         row["access_level"] = json!(40);
         row["resource_type"] = json!("project");
         row["resource_id"] = json!(project);
+        self.holdings.put(&format!("/projects/{project}/access_tokens"), &key(id), row.clone());
+        self.holdings.put(TOKENS, &key(id), row);
+        Ok(id)
+    }
+
+    /// An access token of a group; gives its id.
+    pub fn make_group_token(&mut self, group: u64, name: &str, scopes: &[&str]) -> Changed<u64> {
+        let bot = self.id();
+        let (id, mut row) = self.token((bot, name, scopes));
+        row["access_level"] = json!(40);
+        row["resource_type"] = json!("group");
+        row["resource_id"] = json!(group);
+        self.holdings.put(&format!("/groups/{group}/access_tokens"), &key(id), row.clone());
         self.holdings.put(TOKENS, &key(id), row);
         Ok(id)
     }
 
     pub fn use_access_token(&mut self, token: u64) -> Changed<()> {
         let at = self.made();
+        let of = self.list_of(token)?;
+        self.set(&of, token, "last_used_at", json!(at))?;
         self.set(TOKENS, token, "last_used_at", json!(at))
     }
 
     pub fn delete_access_token(&mut self, token: u64) -> Changed<()> {
+        let of = self.list_of(token)?;
+        self.holdings.take(&of, "id", &token.to_string())?;
         self.holdings.take(TOKENS, "id", &token.to_string()).map(drop)
+    }
+
+    /// Where the access tokens of the group or project stand that this one belongs to.
+    fn list_of(&mut self, token: u64) -> Changed<String> {
+        let row = self.holdings.row(TOKENS, "id", &token.to_string())?;
+        let kind = row["resource_type"].as_str().unwrap_or_default();
+        Ok(format!("/{kind}s/{}/access_tokens", row["resource_id"]))
     }
 
     /// A token of a person, by the person's id; gives its own.
@@ -242,6 +316,19 @@ impl GitLab {
         let (id, row) = self.deploy_token(name, scopes);
         self.holdings.put(DEPLOY_TOKENS, &key(id), row);
         id
+    }
+
+    /// A deploy token of a subgroup; gives its id.
+    pub fn make_subgroup_deploy_token(
+        &mut self,
+        group: u64,
+        name: &str,
+        scopes: &[&str],
+    ) -> Changed<u64> {
+        self.holdings.row(SUBGROUPS, "id", &group.to_string())?;
+        let (id, row) = self.deploy_token(name, scopes);
+        self.holdings.put(&format!("/groups/{group}/deploy_tokens"), &key(id), row);
+        Ok(id)
     }
 
     /// A deploy token of a project; gives its id.
@@ -359,11 +446,23 @@ impl Tenant for GitLab {
         }
     }
 
+    fn wants(&self, ask: &Ask, row: &Value) -> bool {
+        let asked = |name: &str, value: &Value| match ask.query.get(name) {
+            Some(asked) => {
+                value.as_str().map_or_else(|| value.to_string(), str::to_owned) == *asked
+            }
+            None => true,
+        };
+        // Only runners have a type, and only tokens of people are asked for by user.
+        asked("type", &row["runner_type"]) && asked("user_id", &row["user_id"])
+    }
+
     fn page(&self, ask: &Ask, route: &Route, cut: Cut) -> Result<Out, Refusal> {
+        self.may_ask(&ask.path)?;
         let size = self.size(ask, (route, "per_page"), &cut);
         if ask.query.get("pagination").is_some_and(|how| how == "keyset") {
             let page = self.rows_after(ask, ("cursor", size), cut.fault)?;
-            let mut out = Out::json(200, &Value::Array(page.rows));
+            let mut out = Out::json(200, &self.dressed(page.rows));
             if let Next::Token(cursor) = page.next {
                 let next = ask.address(&[("cursor", &cursor)], &[]);
                 out.headers.push(("link", format!("<{next}>; rel=\"next\"")));
@@ -374,7 +473,7 @@ impl Tenant for GitLab {
         let number = ask.number("page").unwrap_or(1).max(1);
         let page = page::numbered(list, |row| self.wants(ask, row), (number, size), cut.fault);
         let headers = Self::headers(ask, number, &page);
-        let mut out = Out::json(200, &Value::Array(page.rows));
+        let mut out = Out::json(200, &self.dressed(page.rows));
         out.headers.extend(headers);
         Ok(out)
     }

@@ -79,7 +79,8 @@ pub async fn okta_by_app() -> Saas<Okta> {
 
 pub async fn gitlab() -> Saas<GitLab> {
     let group = GitLab::GROUP.to_string();
-    let settings = [("group", group.as_str())];
+    let settings =
+        [("group", group.as_str()), ("each_access_token", "true"), ("administrator", "true")];
     saas("gitlab", GitLab::seeded(&clock()).unwrap(), &settings, ("token", GitLab::TOKEN)).await
 }
 

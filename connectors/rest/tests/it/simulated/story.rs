@@ -174,6 +174,129 @@ async fn gitlab_tokens_are_used_rotated_and_revoked() {
 
 /// GitLab writes null for a token that was never used. No word at all is another thing.
 #[tokio::test]
+async fn gitlab_triggers_outlive_who_made_them_and_their_pipelines() {
+    let bench = bench::gitlab().await;
+    let (kind, name) = ("pipeline-trigger-token", "nightly build");
+    let first = seen(&bench).await;
+    assert_eq!(used_at(one(&first, kind, name)), "2026-03-07T12:00:00Z");
+    let owner = |seen: &Seen| one(seen, kind, name).owner_evidence[0].clone();
+    // An account of GitLab.com does not say who belongs to the organisation.
+    assert_eq!((&*owner(&first).reference, owner(&first).standing), ("ana", Standing::NotKnown));
+
+    let shop = bench.server.read(|gitlab| gitlab.project("acme/shop")).unwrap();
+    let trigger = bench.server.read(|gitlab| gitlab.trigger(shop, name)).unwrap();
+    let ana = bench.server.read(|gitlab| gitlab.person("ana")).unwrap();
+    bench.server.change().block(ana).unwrap();
+    let left = seen(&bench).await;
+    assert_eq!(owner(&left).standing, Standing::Left);
+    assert_eq!(one(&left, kind, name).status, Status::Unknown);
+    assert_eq!(
+        one(&left, "gitlab-runner", "build farm").owner_evidence[0].standing,
+        Standing::Left
+    );
+    // A token of the person does nothing while the account is blocked.
+    assert_eq!(one(&left, "gitlab-personal-access-token", "scripts").status, Status::Disabled);
+    assert_eq!(one(&left, "gitlab-personal-access-token", "old export").status, Status::Active);
+
+    bench.server.change().delete_pipelines(shop, trigger).unwrap();
+    let usage = one(&seen(&bench).await, kind, name).usage.clone();
+    assert!(matches!(usage, Usage::NotObservable { .. }), "{usage:?}");
+    bench.server.change().remove_trigger(shop, trigger).unwrap();
+    none(&seen(&bench).await, kind, name);
+    let action = "GET /projects/{project}/triggers";
+    denied(&bench, action, "maintainer of each project", &["pipeline-triggers"]).await;
+}
+
+#[tokio::test]
+async fn gitlab_passes_over_what_a_project_has_switched_off() {
+    let bench = bench::gitlab().await;
+    let shop = bench.server.read(|gitlab| gitlab.project("acme/shop")).unwrap();
+    one(&seen(&bench).await, "gitlab-agent", "production");
+    bench.server.change().switch_off(shop).unwrap();
+    let scanned = bench.scan().await;
+    assert!(scanned.scopes.values().all(|reading| reading.outcome.is_ok()));
+    let off = by_name(scanned);
+    none(&off, "pipeline-trigger-token", "nightly build");
+    none(&off, "gitlab-agent", "production");
+    one(&off, "pipeline-trigger-token", "release of the site");
+}
+
+#[tokio::test]
+async fn gitlab_runners_and_agents_are_seen_at_work() {
+    let bench = bench::gitlab().await;
+    let first = seen(&bench).await;
+    let (runner, token) = ("gitlab-runner", "gitlab-agent-token");
+    assert_eq!(used_at(one(&first, runner, "build farm")), "2026-03-07T12:00:00Z");
+    assert_eq!(used_at(one(&first, token, "cluster")), "2026-03-07T12:00:00Z");
+    let agent = one(&first, "gitlab-agent", "production");
+    assert_eq!(one(&first, token, "cluster").parent.as_ref(), Some(&agent.id));
+
+    let shop = bench.server.read(|gitlab| gitlab.project("acme/shop")).unwrap();
+    let site = bench.server.read(|gitlab| gitlab.project("acme/site")).unwrap();
+    let agent = bench.server.read(|gitlab| gitlab.agent(shop, "production")).unwrap();
+    let farm = bench.server.read(|gitlab| gitlab.runner_named("build farm")).unwrap();
+    let (spare, shared) = {
+        let mut gitlab = bench.server.change();
+        let ben = gitlab.person("ben").unwrap();
+        let shared = gitlab.add_project_runner(shop, "shared machine", ben).unwrap();
+        gitlab.share_runner(shop, shared, site).unwrap();
+        gitlab.add_runner("new machine", ben);
+        gitlab.pause_runner(farm).unwrap();
+        (gitlab.make_agent_token((shop, agent), "spare").unwrap(), shared)
+    };
+    let second = bench.scan().await;
+    let runners = second.scopes.values().flat_map(|reading| reading.records.values());
+    let shared = shared.to_string();
+    assert_eq!(runners.filter(|r| r.kind == runner && r.native == shared).count(), 1);
+    let second = by_name(second);
+    assert!(is_unused(one(&second, token, "spare")));
+    assert!(is_unused(one(&second, runner, "new machine")));
+    assert_eq!(one(&second, runner, "build farm").status, Status::Disabled);
+
+    bench.server.change().revoke_agent_token((shop, agent), spare).unwrap();
+    bench.server.change().remove_runner(farm).unwrap();
+    let third = seen(&bench).await;
+    none(&third, token, "spare");
+    none(&third, runner, "build farm");
+    one(&third, token, "cluster");
+
+    // Without the single answer the list still stands, and says nothing of use.
+    bench.server.change().holdings_mut().deny("GET /runners/{runner}");
+    let blind = seen(&bench).await;
+    assert!(one(&blind, runner, "new machine").unread.contains_key("usage"));
+    bench.server.change().holdings_mut().allow("GET /runners/{runner}");
+    denied(&bench, "GET /groups/{group}/runners", "owner of the group", &["group-runners"]).await;
+}
+
+#[tokio::test]
+async fn a_gitlab_of_ones_own_lists_access_tokens_one_by_one_and_people_to_its_administrator() {
+    let bench = bench::gitlab().await;
+    bench.server.change().is_ones_own();
+    let scanned = bench.scan().await;
+    let cause = |scanned: &Scanned, kind: &str| {
+        let reading = scanned.scopes.iter().find(|(scope, _)| scope.kind == kind).unwrap().1;
+        reading.outcome.as_ref().err().map(|error| error.cause().to_owned())
+    };
+    for kind in ["access-tokens", "personal-tokens"] {
+        assert_eq!(cause(&scanned, kind).as_deref(), Some("not_supported"), "{kind}");
+    }
+    let own = by_name(scanned);
+    assert_eq!(used_at(one(&own, "project-access-token", "renovate")), "2026-03-07T12:00:00Z");
+    assert!(is_unused(one(&own, "group-access-token", "backup")));
+    one(&own, "group-access-token", "web release");
+    one(&own, "gitlab-application", "Grafana");
+    one(&own, "gitlab-personal-access-token", "scripts");
+
+    // Asked for everybody's tokens, GitLab would give whoever is no administrator their own.
+    bench.server.change().demote_reader();
+    let demoted = bench.scan().await;
+    for kind in ["instance-personal-tokens", "applications"] {
+        assert_eq!(cause(&demoted, kind).as_deref(), Some("denied"), "{kind}");
+    }
+    assert_eq!(cause(&demoted, "group-access-tokens"), None);
+}
+
+#[tokio::test]
 async fn gitlab_tokens_whose_use_is_not_told_are_not_called_unused() {
     let bench = bench::gitlab().await;
     let bot = bench.server.read(|gitlab| gitlab.service_account("release bot")).unwrap();

@@ -7,6 +7,8 @@
 //!
 //! Pages are numbered, with `Link` and `X-Total`, or go on by key where that is asked for
 //! (<https://docs.gitlab.com/api/rest/#pagination>); limits are told in `RateLimit-*`.
+//!
+//! It is long because whatever a test may do to a token is a function of its own, next to the rows.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
 //! What happens to records between two scans, one vendor after the other: made, used, rotated,
-//! gone, and denied, which is not gone.
+//! gone, and denied, which is not gone. Long because each story is told in one piece.
 
 use std::collections::BTreeMap;
 

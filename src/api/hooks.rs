@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::body::{Body, HttpBody as _};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
@@ -42,16 +42,14 @@ impl Hooks {
 }
 
 pub(super) fn routes() -> Router<Face> {
-    Router::new()
-        .route("/v1/hooks/{connector}/{source}", post(receive))
-        .layer(DefaultBodyLimit::max(MAX_BYTES))
+    Router::new().route("/v1/hooks/{connector}/{source}", post(receive))
 }
 
 async fn receive(
     State(face): State<Face>,
     Path((connector, name)): Path<(String, String)>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Body,
 ) -> Response {
     let hooks = &face.hooks;
     let found = hooks.sources.get(&name);
@@ -59,6 +57,18 @@ async fn receive(
         found.filter(|(source, _)| source.connector.manifest().connector == connector)
     else {
         return answer(StatusCode::NOT_FOUND, "no such source takes messages");
+    };
+    // A signature is one of the whole message, so it is held before anybody knows whose it is.
+    let length = body.size_hint().exact().and_then(|length| usize::try_from(length).ok());
+    let length = length.unwrap_or(MAX_BYTES);
+    if length > MAX_BYTES {
+        return answer(StatusCode::PAYLOAD_TOO_LARGE, "the message is too large");
+    }
+    let Ok(_place) = face.limits.message(length) else {
+        return answer(StatusCode::SERVICE_UNAVAILABLE, "too many messages wait");
+    };
+    let Ok(body) = axum::body::to_bytes(body, length).await else {
+        return answer(StatusCode::BAD_REQUEST, "the message broke off");
     };
     let inbound = Inbound { headers: texts(&headers), body: body.into() };
     let cx = hooks.engine.feed_context(source);

@@ -21,6 +21,8 @@ const FAILURE_EVERY: Duration = Duration::from_secs(1);
 /// Lines of the audit about strangers: this many at once, then one in [`NOTE_EVERY`].
 const NOTES: f64 = 100.0;
 const NOTE_EVERY: Duration = Duration::from_secs(10);
+/// Bytes of messages that are held at once before their signatures are proven.
+const MESSAGE_BYTES: usize = 64 * 1024 * 1024;
 /// Buckets kept; past this, full ones are dropped, which changes nothing.
 const MOST: usize = 10_000;
 
@@ -32,6 +34,7 @@ pub struct Limits {
     notes: Buckets<()>,
     requests: Arc<Semaphore>,
     streams: Arc<Semaphore>,
+    message_kib: Arc<Semaphore>,
     /// The longest that a request may take, its body included; streams are not bound by it.
     pub request_time: Duration,
     /// The largest body of a request, in bytes; messages of sources have a limit of their own.
@@ -48,6 +51,7 @@ impl Limits {
             failures: Buckets::new(FAILURES, 1.0 / FAILURE_EVERY.as_secs_f64()),
             notes: Buckets::new(NOTES, 1.0 / NOTE_EVERY.as_secs_f64()),
             requests: Arc::new(Semaphore::new(usize::from(config.max_requests_at_once))),
+            message_kib: Arc::new(Semaphore::new(MESSAGE_BYTES / 1024)),
             streams: Arc::new(Semaphore::new(usize::from(config.max_streams_at_once))),
             request_time: Duration::from_secs(u64::from(config.request_seconds)),
             body_bytes: config.max_body_kib as usize * 1024,
@@ -75,6 +79,12 @@ impl Limits {
         place(&self.requests)
     }
 
+    /// Room for a message of so many bytes from somebody who may be a stranger.
+    pub fn message(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Problem> {
+        let kib = u32::try_from(bytes / 1024 + 1).unwrap_or(u32::MAX);
+        room(&self.message_kib, kib)
+    }
+
     /// A place for one answer that goes on for long.
     pub fn stream(&self) -> Result<OwnedSemaphorePermit, Problem> {
         place(&self.streams)
@@ -82,7 +92,11 @@ impl Limits {
 }
 
 fn place(semaphore: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Problem> {
-    Arc::clone(semaphore).try_acquire_owned().map_err(|_| {
+    room(semaphore, 1)
+}
+
+fn room(semaphore: &Arc<Semaphore>, permits: u32) -> Result<OwnedSemaphorePermit, Problem> {
+    Arc::clone(semaphore).try_acquire_many_owned(permits).map_err(|_| {
         let detail = "too many requests are being answered; try again later";
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(1)
     })

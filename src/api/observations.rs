@@ -25,6 +25,7 @@ use serde_json::{Value, json};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::Face;
+use super::auth::bearer;
 use super::problem::Problem;
 use crate::scan::agent::Observer as _;
 use crate::scan::{Engine, ScanReport, ScopeReport, Source};
@@ -78,12 +79,6 @@ impl Doors {
             None => Err(stranger()),
         }
     }
-}
-
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let shown = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = shown.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 pub(super) fn routes() -> Router<Face> {

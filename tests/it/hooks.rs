@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use headcount_simulator::github::{About, Hub, HubServer, ORGANIZATION, Size, Token, delivery};
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::support::agent::Agent;
 use crate::support::receiver::Receiver;
@@ -62,6 +64,16 @@ async fn a_message_from_the_source_is_a_finding_and_a_forged_one_is_nothing() {
     assert_eq!(send(SECRET, "/v1/hooks/aws/github").await.0, 404);
     assert_eq!(server.calls().total(), 0, "nothing is read for a message that proves nothing");
 
+    // Strangers who announce more than fits in are told so before they send it, and hold up nobody.
+    let mut strangers = Vec::new();
+    let mut told = Vec::new();
+    for megabytes in [26, 24, 24, 24] {
+        let (stranger, status) = announce(&address, megabytes * 1024 * 1024).await;
+        strangers.push(stranger);
+        told.push(status);
+    }
+    assert_eq!(told, ["413", "100", "100", "503"]);
+
     for _ in 0..2 {
         let (status, answer) = send(SECRET, "/v1/hooks/github/github").await;
         assert_eq!(status, 202, "{answer}");
@@ -75,4 +87,18 @@ async fn a_message_from_the_source_is_a_finding_and_a_forged_one_is_nothing() {
         .await;
     let told = found.iter().filter(|e| e.event.to_string().contains("made-now"));
     assert_eq!(told.filter(|e| e.rule() == Some("new-credential")).count(), 1, "told once");
+}
+
+/// Announces a message of so many bytes and sends none of it; gives the first status that comes back.
+async fn announce(address: &str, bytes: usize) -> (TcpStream, String) {
+    let mut stranger = TcpStream::connect(address).await.unwrap();
+    let head = format!(
+        "POST /v1/hooks/github/github HTTP/1.1\r\nHost: agent\r\nContent-Length: {bytes}\r\n\
+         Expect: 100-continue\r\n\r\n"
+    );
+    stranger.write_all(head.as_bytes()).await.unwrap();
+    let mut start = [0; "HTTP/1.1 100".len()];
+    stranger.read_exact(&mut start).await.unwrap();
+    let status = String::from_utf8_lossy(&start[start.len() - 3..]).into_owned();
+    (stranger, status)
 }

@@ -57,48 +57,6 @@ enum ExceptionsCommand {
 struct AddArgs {
     /// The rule whose findings are accepted
     rule: String,
-    /// This record id, or `<place>/<scope kind>`
-    #[arg(
-        long,
-        value_name = "ID",
-        help_heading = "On which subjects (all that are given must fit)"
-    )]
-    subject: Option<String>,
-    /// Sources of this name; `*` stands for any text here and below
-    #[arg(
-        long,
-        value_name = "PATTERN",
-        help_heading = "On which subjects (all that are given must fit)"
-    )]
-    source: Option<String>,
-    /// Records of this kind
-    #[arg(
-        long,
-        value_name = "PATTERN",
-        help_heading = "On which subjects (all that are given must fit)"
-    )]
-    kind: Option<String>,
-    /// Records in this place, e.g. `aws:123456789012`
-    #[arg(
-        long,
-        value_name = "PATTERN",
-        help_heading = "On which subjects (all that are given must fit)"
-    )]
-    place: Option<String>,
-    /// Records of this name
-    #[arg(
-        long,
-        value_name = "PATTERN",
-        help_heading = "On which subjects (all that are given must fit)"
-    )]
-    name: Option<String>,
-    /// Records of this owner
-    #[arg(
-        long,
-        value_name = "PATTERN",
-        help_heading = "On which subjects (all that are given must fit)"
-    )]
-    owner: Option<String>,
     /// Why it is accepted
     #[arg(long)]
     reason: String,
@@ -108,6 +66,45 @@ struct AddArgs {
     /// Until when: a time, a day, or for how long (`90d`); a year at most
     #[arg(long, value_name = "TIME", value_parser = Until::parse)]
     expires: Until,
+    // The last: its heading would stand over what comes after it.
+    #[command(flatten)]
+    subjects: Subjects,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "On which subjects (all that are given must fit)")]
+struct Subjects {
+    /// This record id, or `<place>/<scope kind>`
+    #[arg(long, value_name = "ID")]
+    subject: Option<String>,
+    /// Sources of this name; `*` stands for any text here and below
+    #[arg(long, value_name = "PATTERN")]
+    source: Option<String>,
+    /// Records of this kind
+    #[arg(long, value_name = "PATTERN")]
+    kind: Option<String>,
+    /// Records in this place, e.g. `aws:123456789012`
+    #[arg(long, value_name = "PATTERN")]
+    place: Option<String>,
+    /// Records of this name
+    #[arg(long, value_name = "PATTERN")]
+    name: Option<String>,
+    /// Records of this owner
+    #[arg(long, value_name = "PATTERN")]
+    owner: Option<String>,
+}
+
+impl From<&Subjects> for Selection {
+    fn from(given: &Subjects) -> Self {
+        Self {
+            subject: given.subject.clone(),
+            source: given.source.clone(),
+            kind: given.kind.clone(),
+            place: given.place.clone(),
+            name: given.name.clone(),
+            owner: given.owner.clone(),
+        }
+    }
 }
 
 pub async fn run(
@@ -156,14 +153,7 @@ async fn add(
     let session = Session::to_note(globals).await?;
     let draft = Draft {
         rule: args.rule.clone(),
-        selection: Selection {
-            subject: args.subject.clone(),
-            source: args.source.clone(),
-            kind: args.kind.clone(),
-            place: args.place.clone(),
-            name: args.name.clone(),
-            owner: args.owner.clone(),
-        },
+        selection: (&args.subjects).into(),
         reason: args.reason.clone(),
         author: format!("cli:{}", args.author),
         expires_at: args.expires.resolve(session.now),

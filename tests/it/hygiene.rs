@@ -13,6 +13,7 @@
 
 mod api;
 mod copies;
+mod fields;
 mod marks;
 mod open;
 mod page;
@@ -23,6 +24,7 @@ mod stuff;
 mod world;
 
 use headcount_rest::catalog;
+use headcount_simulator::github::{About, ORGANIZATION, delivery};
 use headcount_simulator::kubernetes::Object;
 use serde_json::{Value, json};
 
@@ -63,6 +65,7 @@ async fn no_secret_of_a_source_or_of_the_agent_is_written_down_anywhere() {
     copies::taken(&mut world).await;
     refused(&mut world).await;
 
+    world.sky.sent.judge();
     world.keep_files("the end");
     let kept = ["data", "stdout", "inventory", "api", "rows of parquet", "backup"];
     let pages = ["page /inventory", "page /record", "page /findings", "page /finding"];
@@ -103,6 +106,7 @@ async fn while_running(world: &mut World) {
     let token = api::token(world).await;
     let known = api::asked(world, &address, &token).await;
     page::walked(world, &address, &token, &known).await;
+    told_by_github(world, &address).await;
     for (n, hook) in ["github/github", "github/nobody", "rest/okta"].iter().enumerate() {
         let body = json!({"secret": mark("hook-body")}).to_string();
         let mut headers = asking(n).to_vec();
@@ -117,6 +121,22 @@ async fn while_running(world: &mut World) {
     world.keep_files("run");
     run.end(&mut world.search).await;
     world.keep_files("after run");
+}
+
+/// A message that GitHub signed, stuffed as its answers are.
+async fn told_by_github(world: &mut World, address: &str) {
+    let repository = "acme/everything";
+    let key = world.hub.change().add_deploy_key(repository, "made-while-running", "founder");
+    let about = About::DeployKey(repository, key.unwrap());
+    let mut payload = world.hub.read(|hub| hub.event(ORGANIZATION, "created", about).unwrap());
+    stuff::json("/hook", &mut payload);
+    let message = delivery("deploy_key", &payload, mark("own-webhook-secret").as_bytes());
+    let headers: Vec<(String, String)> =
+        message.headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+    let path = "/v1/hooks/github/github";
+    let (status, answer) = post(address, path, &headers, &message.body).await;
+    assert_eq!(status, 202, "{answer}");
+    world.search.keep("run: what GitHub is answered", answer.as_bytes());
 }
 
 /// Everything that can be asked on the command line.

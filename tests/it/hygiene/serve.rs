@@ -14,6 +14,7 @@ use axum::http::{HeaderMap, Method, Response, Uri};
 use futures::stream;
 use serde_json::{Value, json};
 
+use super::fields::Sent;
 use super::marks::{CONTROL, mark};
 use super::stuff;
 
@@ -44,7 +45,11 @@ enum Mood {
 pub const ROUNDS: u64 = 4;
 
 /// Shared by all servers of a test.
-pub type Sky = Arc<Mutex<Weather>>;
+#[derive(Default)]
+pub struct Sky {
+    pub weather: Mutex<Weather>,
+    pub sent: Sent,
+}
 
 /// Where answers come from before they are stuffed.
 enum Behind {
@@ -70,7 +75,7 @@ const fn ok() -> u16 {
 struct Inside {
     behind: Behind,
     url: String,
-    sky: Sky,
+    sky: Arc<Sky>,
     client: reqwest::Client,
     /// The one call that has a bad day: clients try it again and again, with pauses.
     broken: OnceLock<String>,
@@ -84,12 +89,12 @@ pub struct Stuffed {
 
 impl Stuffed {
     /// In front of a simulator.
-    pub async fn before(upstream: &str, sky: &Sky) -> Self {
+    pub async fn before(upstream: &str, sky: &Arc<Sky>) -> Self {
         Self::start(Behind::Upstream(upstream.to_owned()), sky).await
     }
 
     /// All fixtures of the catalogue, each description below its name.
-    pub async fn catalogue(folder: &Path, sky: &Sky) -> Self {
+    pub async fn catalogue(folder: &Path, sky: &Arc<Sky>) -> Self {
         let mut fixtures = BTreeMap::new();
         for name in headcount_rest::catalog::names() {
             let mut all = Vec::new();
@@ -102,7 +107,7 @@ impl Stuffed {
         Self::start(Behind::Fixtures(fixtures), sky).await
     }
 
-    async fn start(behind: Behind, sky: &Sky) -> Self {
+    async fn start(behind: Behind, sky: &Arc<Sky>) -> Self {
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
@@ -134,7 +139,7 @@ async fn answer(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response<Body> {
-    let weather = *inside.sky.lock().unwrap();
+    let weather = *inside.sky.weather.lock().unwrap();
     let told = headers.get("authorization").and_then(|value| value.to_str().ok());
     let added = stuff::headers(told);
     // One path of AWS is every call there is: what is asked stands in the body.
@@ -229,6 +234,13 @@ fn changed(path: &str, text: &[u8], mood: Mood) -> Vec<u8> {
     value.to_string().into_bytes()
 }
 
+/// As [`changed`]; what stood in it is remembered.
+fn sent(inside: &Inside, path: &str, text: &[u8], mood: Mood) -> Vec<u8> {
+    let body = changed(path, text, mood);
+    inside.sky.sent.note(path, &body);
+    body
+}
+
 type Asked = (Method, Uri, HeaderMap, Bytes);
 
 async fn passed(
@@ -260,7 +272,7 @@ async fn passed(
     let body = if asked.contains("watch=") {
         watched(path, answer)
     } else {
-        Body::from(changed(&path, &answer.bytes().await.unwrap(), mood))
+        Body::from(sent(inside, &path, &answer.bytes().await.unwrap(), mood))
     };
     response.body(body).unwrap()
 }
@@ -320,7 +332,7 @@ fn fixture(
     // A described number is a text as well: what is mistyped would be an id.
     let mood = if mood == Mood::Mistyped { Mood::Honest } else { mood };
     let path = format!("/{name}/{path}");
-    response.body(Body::from(changed(&path, text.as_bytes(), mood))).unwrap()
+    response.body(Body::from(sent(inside, &path, text.as_bytes(), mood))).unwrap()
 }
 
 /// Addresses of the vendor as addresses of this server.

@@ -85,7 +85,9 @@ fn object(path: &str, fields: &mut Map<String, Value>) {
     }
     if path.contains("/secrets") {
         let encoded = STANDARD.encode(mark("secret-data"));
-        if fields.contains_key("data") || fields.contains_key("type") {
+        // Also where metadata alone was asked for.
+        let is_one = fields.contains_key("metadata") && !fields.contains_key("items");
+        if is_one || fields.contains_key("data") || fields.contains_key("type") {
             let data = json!({"password": encoded, "tls.key": mark("secret-data-plain")});
             fields.insert("data".to_owned(), data);
         }
@@ -155,6 +157,7 @@ pub fn xml(text: &str) -> String {
         "SecretAccessKey",
         "SessionToken",
         "ClientSecret",
+        "value",
         "ServicePassword",
         "ServiceCredentialSecret",
         "PrivateKey",

@@ -1,6 +1,7 @@
 //! Every source there is, stuffed, and the agent that reads them, its output searched as it comes.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use headcount_rest::catalog;
 use headcount_simulator::github::{At, Hub, HubServer, ORGANIZATION, Store};
@@ -18,7 +19,7 @@ use crate::support::pem;
 /// Everything that is read, and the agent that reads it.
 pub struct World {
     pub agent: Agent,
-    sky: Sky,
+    pub sky: Arc<Sky>,
     pub sinks: Sinks,
     pub data: PathBuf,
     pub search: Search,
@@ -172,7 +173,7 @@ fn without_pauses(text: &str) -> String {
 
 impl World {
     pub async fn new() -> Self {
-        let sky = Sky::default();
+        let sky = Arc::<Sky>::default();
         let files = Files(tempfile::tempdir().unwrap());
         let organization = Organization::seeded(3, headcount_simulator::Size::account(8, 8, 3));
         let simulator = Simulator::start(organization).await.unwrap();
@@ -254,7 +255,7 @@ impl World {
     }
 
     pub fn weather(&self, weather: Weather) {
-        *self.sky.lock().unwrap() = weather;
+        *self.sky.weather.lock().unwrap() = weather;
     }
 
     /// Runs a command with the finest logs, and searches what it said and wrote.

@@ -3,11 +3,12 @@
 //! Every connector reads answers that are stuffed with marks: in the fields in which vendors send
 //! secrets, in headers, links, addresses and error bodies. The real binary scans, fails, checks,
 //! runs and is asked about everything, with the finest logs there are. What proves the agent itself
-//! to sources and sinks is marked as well.
+//! to sources and sinks is marked as well, and each field in which vendors are known to send a secret
+//! must have been sent with a mark ([`fields`]).
 //!
 //! Then the marks are looked for in all that it wrote: the store with its write-ahead log and its
-//! backup, standard output and error of every command, logs, the API ([`api`]), every page of the
-//! browser's ([`page`]), snapshots in each form ([`copies`]), and whatever each kind of sink sent
+//! backup, standard output and error of every command, logs, the API ([`api`]), every page that a
+//! browser is shown ([`page`]), snapshots in each form ([`copies`]), and whatever each kind of sink sent
 //! ([`sinks`]), also when sources and sinks answer badly. Marks in people's own words must be found
 //! in each of these: the search works, and there was something to search.
 

@@ -73,8 +73,8 @@ pub fn permissions(connector: &str, who: Who<'_>) -> Option<serde_json::Value> {
         #[cfg(feature = "rest")]
         (name, Who::Reader) => headcount_rest::catalog::load(name)?.ok()?.permissions(&[]),
         #[cfg(feature = "rest")]
-        (name, Who::Asking { setting }) => {
-            headcount_rest::catalog::load(name)?.ok()?.permissions(&[setting])
+        (name, Who::Asking { settings }) => {
+            headcount_rest::catalog::load(name)?.ok()?.permissions(settings)
         }
         _ => None,
     }
@@ -89,9 +89,9 @@ pub enum Who<'a> {
     Agent { role: &'a str },
     /// The reader of a cluster with `secret_metadata: true`.
     SecretMetadata,
-    /// The reader of a described source with this setting `true`, which asks for more than others
+    /// The reader of a described source with these settings `true`, which ask for more than others
     /// read.
-    Asking { setting: &'a str },
+    Asking { settings: &'a [&'a str] },
 }
 
 /// A source, ready to be scanned. Calls nothing yet.

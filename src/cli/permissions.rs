@@ -21,6 +21,7 @@ Examples:
   headcount permissions kubernetes | kubectl apply -f - the ClusterRole
   headcount permissions vault                           a policy, as `bao policy write` takes it
   headcount permissions okta                            scopes, each with the calls that need it
+  headcount permissions gitlab --with administrator     the same with what is read on request alone
 
 The first policy belongs to whoever reads an account: the agent itself, or the role that it assumes
 there. The second belongs to the agent that assumes such roles.";
@@ -39,17 +40,18 @@ pub struct PermissionsArgs {
     #[arg(long, conflicts_with = "assume")]
     secret_metadata: bool,
     /// What the reader of a described source needs with this setting at `true`, for example
-    /// `token_accessors` of `vault`
+    /// `token_accessors` of `vault`. May be given several times
     #[arg(long, value_name = "SETTING", conflicts_with_all = ["assume", "secret_metadata"])]
-    with: Option<String>,
+    with: Vec<String>,
 }
 
 pub fn run(args: &PermissionsArgs, out: &mut dyn Write) -> anyhow::Result<Exit> {
-    let who = match (&args.assume, &args.with) {
+    let settings: Vec<&str> = args.with.iter().map(String::as_str).collect();
+    let who = match (&args.assume, settings.as_slice()) {
         (Some(role), _) => Who::Agent { role },
-        (None, Some(setting)) => Who::Asking { setting },
-        (None, None) if args.secret_metadata => Who::SecretMetadata,
-        (None, None) => Who::Reader,
+        (None, []) if args.secret_metadata => Who::SecretMetadata,
+        (None, []) => Who::Reader,
+        (None, settings) => Who::Asking { settings },
     };
     let described = registry::described();
     let of_description = || {

@@ -101,6 +101,16 @@ mod tests {
         let added: Vec<&String> = more.iter().filter(|path| !fewer.contains(path)).collect();
         assert_eq!(added, ["auth/token/accessors", "auth/token/lookup-accessor"]);
         assert_eq!(vault.permissions(&["everything"]), None);
+        let gitlab = crate::catalog::load("gitlab").unwrap().unwrap();
+        let asks = |with: &[&str], for_what: &str| {
+            let permissions = gitlab.permissions(with).unwrap();
+            permissions["permissions"].as_array().unwrap().contains(&json!(for_what))
+        };
+        let (people, groups) = ("read_api, as administrator", "read_api, as owner of each group");
+        assert!(!asks(&[], people) && !asks(&[], groups));
+        assert!(asks(&["administrator"], people) && !asks(&["administrator"], groups));
+        let both = ["administrator", "each_access_token"];
+        assert!(asks(&both, people) && asks(&both, groups));
         let okta = crate::catalog::load("okta").unwrap().unwrap();
         let names = okta.permissions(&[]).unwrap();
         assert!(names["permissions"].as_array().unwrap().len() > 3, "{names}");

@@ -39,7 +39,7 @@ pub fn files() -> BTreeMap<String, String> {
         put(&format!("deploy/permissions/rest-{}.json", manifest.connector), &scopes(manifest));
     }
     for (file, who) in
-        [("", Who::Reader), ("-token-accessors", Who::Asking { setting: "token_accessors" })]
+        [("", Who::Reader), ("-token-accessors", Who::Asking { settings: &["token_accessors"] })]
     {
         if let Some(policy) = registry::permissions("vault", who) {
             put(&format!("deploy/permissions/vault{file}.json"), &policy);

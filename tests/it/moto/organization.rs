@@ -1,6 +1,8 @@
-//! A whole organisation, its members read through a role that asks for an external id.
+//! A whole organisation, with the policies and the stack of `deploy/permissions` and nothing more: its
+//! members are read through a role that asks for an external id.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -21,12 +23,13 @@ struct Members {
 impl Members {
     async fn new() -> Self {
         let moto = Moto::start();
-        let [_, payments, search, _, _, made] = moto.call([
+        let [_, payments, search, _, _, _, made] = moto.call([
             ("organizations", "create_organization", json!({"FeatureSet": "ALL"})),
             ("organizations", "create_account", account("payments")),
             ("organizations", "create_account", account("search")),
             ("iam", "create_user", json!({"UserName": "headcount"})),
-            ("iam", "put_user_policy", policy("UserName", "headcount", &agent_policy())),
+            ("iam", "put_user_policy", policy("headcount-agent", "aws-agent")),
+            ("iam", "put_user_policy", policy("headcount-reader", "aws")),
             ("iam", "create_access_key", json!({"UserName": "headcount"})),
         ]);
         let key = Key::of(&made);
@@ -57,53 +60,72 @@ fn account(name: &str) -> Value {
     json!({"AccountName": name, "Email": format!("{name}@example.com")})
 }
 
-fn policy(holder: &str, name: &str, document: &Value) -> Value {
-    json!({holder: name, "PolicyName": "headcount", "PolicyDocument": document.to_string()})
+/// What `deploy/permissions` gives people.
+fn deployed(name: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/permissions");
+    std::fs::read_to_string(folder.join(name).with_extension("json")).unwrap()
 }
 
-fn allow(actions: &Value, resource: &str) -> Value {
-    let statement = json!({"Effect": "Allow", "Action": actions, "Resource": resource});
-    json!({"Version": "2012-10-17", "Statement": [statement]})
+/// A policy of the agent's own account, but for its resources: moto asks about none but `*`.
+fn policy(name: &str, file: &str) -> Value {
+    let mut document: Value = serde_json::from_str(&deployed(file)).unwrap();
+    for statement in document["Statement"].as_array_mut().unwrap() {
+        statement["Resource"] = json!("*");
+    }
+    json!({"UserName": "headcount", "PolicyName": name, "PolicyDocument": document.to_string()})
 }
 
-/// What the agent needs in its own account: to list the others and to become the role.
-fn agent_policy() -> Value {
-    allow(&json!(["organizations:ListAccounts", "sts:AssumeRole", "iam:*"]), "*")
+/// The stack that the StackSet puts into every account.
+fn stack() -> Value {
+    let set: Value = serde_json::from_str(&deployed("aws-stackset")).unwrap();
+    let parameter =
+        |name: &str, value: &str| json!({"ParameterKey": name, "ParameterValue": value});
+    json!({
+        "StackName": "headcount",
+        "TemplateBody": set["Resources"]["Readers"]["Properties"]["TemplateBody"],
+        "Capabilities": ["CAPABILITY_NAMED_IAM"],
+        "Parameters": [
+            parameter("AgentRoleArn", &format!("arn:aws:iam::{ACCOUNT}:user/headcount")),
+            parameter("ExternalId", "agreed"),
+            parameter("Owner", "team-security"),
+            parameter("RoleName", READER),
+        ],
+    })
 }
 
-/// A machine with a key, and the role to read it by; gives the account and the two ids.
+/// A machine with a key, and the stack of the role to read it by; gives the account and the two ids.
 fn populate(moto: &Moto, account: &str) -> (String, String, String) {
     let arn = format!("arn:aws:iam::{account}:role/OrganizationAccountAccessRole");
     let [session] =
         moto.call([("sts", "assume_role", json!({"RoleArn": arn, "RoleSessionName": "populate"}))]);
-    let trust = json!({
-        "Version": "2012-10-17",
-        "Statement": [{
-            "Effect": "Allow",
-            "Principal": {"AWS": format!("arn:aws:iam::{ACCOUNT}:user/headcount")},
-            "Action": "sts:AssumeRole",
-            "Condition": {"StringEquals": {"sts:ExternalId": "agreed"}},
-        }],
-    });
     let made = moto.attempt(
         Some(&Key::of(&session)),
         &[
             ("iam", "create_user", json!({"UserName": "svc-worker"})),
             ("iam", "create_access_key", json!({"UserName": "svc-worker"})),
-            (
-                "iam",
-                "create_role",
-                json!({"RoleName": READER, "AssumeRolePolicyDocument": trust.to_string()}),
-            ),
-            ("iam", "put_role_policy", policy("RoleName", READER, &allow(&json!(["iam:*"]), "*"))),
+            ("cloudformation", "create_stack", stack()),
+            ("iam", "put_role_policy", policy_again()),
         ],
     );
+    assert!(made[2]["StackId"].is_string(), "{}", made[2]);
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     (
         account.to_owned(),
         text(&made[0]["User"]["UserId"]),
         text(&made[1]["AccessKey"]["AccessKeyId"]),
     )
+}
+
+/// The policy of the stack, put there once more: moto's check of permissions breaks on what a stack
+/// has put there.
+fn policy_again() -> Value {
+    let template: Value = serde_json::from_str(stack()["TemplateBody"].as_str().unwrap()).unwrap();
+    let policy = &template["Resources"]["Reader"]["Properties"]["Policies"][0];
+    json!({
+        "RoleName": READER,
+        "PolicyName": policy["PolicyName"],
+        "PolicyDocument": policy["PolicyDocument"].to_string(),
+    })
 }
 
 #[tokio::test]
@@ -128,7 +150,7 @@ async fn a_member_whose_role_lost_its_policy_keeps_its_records_and_costs_no_othe
         "assume_role",
         json!({"RoleArn": arn, "RoleSessionName": "removal"}),
     )]);
-    let removal = json!({"RoleName": READER, "PolicyName": "headcount"});
+    let removal = json!({"RoleName": READER, "PolicyName": "headcount-reader"});
     members.moto.attempt(Some(&Key::of(&session)), &[("iam", "delete_role_policy", removal)]);
     members.moto.enforce_policies().await;
 

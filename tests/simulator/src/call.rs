@@ -19,6 +19,8 @@ pub(crate) struct Request {
     /// What the client's clock said when it signed.
     pub(crate) signed_at: Option<Timestamp>,
     pub(crate) quirk: Option<Quirk>,
+    /// Pages hold at most so many records, whatever was asked for: AWS may always give fewer.
+    pub(crate) most: Option<usize>,
 }
 
 impl Request {

@@ -33,4 +33,4 @@ pub use edition::{Edition, READ_PERMISSIONS};
 pub use model::*;
 pub use page::Links;
 pub use seed::{ORGANIZATION, Size};
-pub use server::{HubChanges, HubServer};
+pub use server::HubServer;

@@ -26,7 +26,7 @@ mod script;
 mod seed;
 mod select;
 mod server;
-mod shared;
+mod signals;
 mod status;
 mod watch;
 
@@ -39,4 +39,4 @@ pub use object::{Object, Owner, Text, Uid};
 pub use resource::Resource;
 pub use script::{Ending, Expiry, Revocation};
 pub use seed::Size;
-pub use server::{BEARER, ClusterChanges, ClusterServer};
+pub use server::{BEARER, ClusterServer};

@@ -19,7 +19,7 @@ pub(crate) fn answer(world: &mut World, request: &Request) -> Result<String, Api
         return Err(ApiError::new(400, "AWSOrganizationsNotInUseException", message));
     }
     let answer = match request.action.as_str() {
-        "organizations:DescribeOrganization" => describe(&world.org),
+        "organizations:DescribeOrganization" => describe(world.org),
         "organizations:ListAccounts" => list_accounts(world, request)?,
         "organizations:ListTagsForResource" => list_tags(world, request)?,
         _ => return Err(unknown_action(&request.action)),
@@ -57,7 +57,7 @@ fn list_accounts(world: &mut World, request: &Request) -> Result<Value, ApiError
 }
 
 fn list_tags(world: &mut World, request: &Request) -> Result<Value, ApiError> {
-    management_only(&world.org, request)?;
+    management_only(world.org, request)?;
     let id = request.require("ResourceId")?;
     let account = world.org.accounts.get(id).ok_or_else(|| {
         ApiError::new(400, "TargetNotFoundException", "You specified a target that doesn't exist.")

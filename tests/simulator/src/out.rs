@@ -1,9 +1,12 @@
-//! Answers on their way out: a status, headers and a body, before anything spoils them.
+//! Answers on their way out: a status, headers and a body, and what spoils them there.
 
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use serde_json::Value;
+
+use crate::fault::Fault;
+use crate::serving::Turn;
 
 /// An answer before it goes out.
 #[derive(Debug)]
@@ -14,9 +17,13 @@ pub(crate) struct Out {
 }
 
 impl Out {
+    pub(crate) fn new(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
+        let kind = ("content-type", content_type.to_owned());
+        Self { status, headers: vec![kind], body: body.into() }
+    }
+
     pub(crate) fn json(status: u16, body: &Value) -> Self {
-        let kind = ("content-type", "application/json; charset=utf-8".to_owned());
-        Self { status, headers: vec![kind], body: body.to_string().into_bytes() }
+        Self::new(status, "application/json; charset=utf-8", body.to_string())
     }
 
     /// A page for people, where a program expects something else.
@@ -25,11 +32,17 @@ impl Out {
             "<!DOCTYPE html>\n<html><head><title>{title}</title></head>\n\
              <body><p>We had issues producing the response to your request.</p></body></html>\n"
         );
-        let kind = ("content-type", "text/html; charset=utf-8".to_owned());
-        Self { status, headers: vec![kind], body: page.into_bytes() }
+        Self::new(status, "text/html; charset=utf-8", page)
     }
 
-    pub(crate) fn into_response(self) -> Response {
+    /// Sends the answer, spoiled where the fault is one that befalls it on its way.
+    pub(crate) fn send(mut self, turn: &Turn) -> Response {
+        match turn.fault {
+            Some(Fault::TruncatedBody) => self.body.truncate(self.body.len() / 2),
+            Some(Fault::CutConnection) => turn.wire.cut_body(self.body.len() / 2),
+            Some(Fault::Reset) => turn.wire.reset(),
+            _ => {}
+        }
         let mut response = Response::new(Body::from(self.body));
         *response.status_mut() =
             StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

@@ -8,6 +8,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use crate::call::{ApiError, Request};
+use crate::fault::Fault;
 use crate::ids::Ids;
 
 /// Markers kept; the oldest is forgotten first.
@@ -15,9 +16,7 @@ const KEPT: usize = 65_536;
 
 /// The markers handed out.
 #[derive(Debug)]
-pub(crate) struct Pages {
-    /// Pages hold at most so many records, whatever was asked for: AWS may always give fewer.
-    pub(crate) most: Option<usize>,
+pub struct Pages {
     ids: Ids,
     made: HashMap<String, Place>,
     order: VecDeque<String>,
@@ -36,6 +35,17 @@ pub(crate) enum Quirk {
     RepeatedMarker,
     MissingMarker,
     EmptyPage,
+}
+
+impl Quirk {
+    pub(crate) fn of(fault: Fault) -> Option<Self> {
+        match fault {
+            Fault::RepeatedMarker => Some(Self::RepeatedMarker),
+            Fault::MissingMarker => Some(Self::MissingMarker),
+            Fault::EmptyPage => Some(Self::EmptyPage),
+            _ => None,
+        }
+    }
 }
 
 /// A page that was asked for.
@@ -69,7 +79,7 @@ pub(crate) const IAM: Limits =
 
 impl Pages {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { most: None, ids: Ids::new(seed), made: HashMap::new(), order: VecDeque::new() }
+        Self { ids: Ids::new(seed), made: HashMap::new(), order: VecDeque::new() }
     }
 
     /// Reads marker and size of a request.
@@ -93,7 +103,7 @@ impl Pages {
                 _ => return Err(ApiError::invalid_marker(limits.marker)),
             },
         };
-        let limit = self.most.map_or(limit, |most| limit.min(most));
+        let limit = request.most.map_or(limit, |most| limit.min(most));
         Ok(Page { after, limit, marker })
     }
 

@@ -58,7 +58,7 @@ pub(crate) fn generate(world: &mut World, request: &Request) -> Result<String, A
 
 pub(crate) fn get(world: &mut World, request: &Request) -> Result<String, ApiError> {
     let now = world.org.now();
-    own(&world.org, request)?;
+    own(world.org, request)?;
     let report = world.org.accounts.get_mut(&request.account).and_then(|a| a.report.as_mut());
     let Some(report) = report else {
         return Err(ApiError::new(410, "ReportNotPresent", "No report exists."));

@@ -28,7 +28,7 @@ pub use google::Google;
 pub use graph::Graph;
 pub use holdings::Holdings;
 pub use okta::Okta;
-pub use server::{SaasServer, TenantChanges};
+pub use server::SaasServer;
 pub use slack::Slack;
 pub use tenant::Tenant;
 

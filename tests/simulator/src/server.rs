@@ -1,4 +1,4 @@
-//! The HTTP side: decodes a request, counts it, spoils it where a plan says so, answers it.
+//! The AWS side: decodes a request, operates, and encodes the answer.
 //!
 //! All services answer on one address. Signatures are not checked; the access key id in the
 //! `Authorization` header only says which account is asking.
@@ -6,128 +6,114 @@
 mod decode;
 mod encode;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{ConnectInfo, State};
-use axum::http::HeaderMap;
+use axum::http::request::Parts;
 use axum::response::Response;
-use tokio::net::TcpListener;
-use tokio::sync::watch;
 
 use self::decode::{Decoded, Protocol};
-use self::encode::Answer;
 use crate::call::{ApiError, Request, own};
-use crate::calls::Calls;
-use crate::fault::{Fault, FaultPlan, Spoil};
+use crate::clock::Clock;
+use crate::fault::Fault;
 use crate::organization::Organization;
 use crate::page::{Pages, Quirk};
-use crate::wire::{Breakable, Wire};
+use crate::serving::{Inside, Served, Serving, Shared, Turn};
+use crate::sts::NOT_A_SECRET;
 use crate::{iam, organizations, sts};
+
+/// An access key id that no organisation issues: it speaks for the management account.
+pub const AMBIENT_KEY: &str = "AKIASIMULATORAMBIENT";
+
+/// An [`Organization`] that answers over HTTP on 127.0.0.1, at one address for every service.
+///
+/// Actions of a [`FaultPlan`](crate::FaultPlan) and of [`Calls`](crate::Calls) are written like the
+/// permission: `iam:ListRoles`. Requests whose credentials were refused count for `unknown`.
+pub type Simulator = Serving<Organization>;
+
+impl Simulator {
+    /// What the official SDKs and tools read to talk to this simulator as the management
+    /// account, and to nothing else.
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("AWS_ENDPOINT_URL", self.url()),
+            ("AWS_ACCESS_KEY_ID", AMBIENT_KEY.to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", NOT_A_SECRET.to_owned()),
+            ("AWS_REGION", "us-east-1".to_owned()),
+            ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+        ]
+    }
+}
 
 /// What operations work on.
 #[derive(Debug)]
-pub(crate) struct World {
-    pub(crate) org: Organization,
-    pub(crate) pages: Pages,
+pub(crate) struct World<'a> {
+    pub(crate) org: &'a mut Organization,
+    pub(crate) pages: &'a mut Pages,
 }
 
-/// Everything behind the lock.
-#[derive(Debug)]
-pub(crate) struct Inside {
-    pub(crate) world: World,
-    pub(crate) faults: Vec<FaultPlan>,
-    pub(crate) calls: Calls,
-}
+impl Served for Organization {
+    type Call = Decoded;
+    type Side = Pages;
 
-/// The state that requests, script and counts share.
-#[derive(Debug)]
-pub(crate) struct Shared(Mutex<Inside>);
-
-impl Shared {
-    pub(crate) fn new(org: Organization) -> Self {
-        let pages = Pages::new(org.management.bytes().map(u64::from).sum());
-        let world = World { org, pages };
-        Self(Mutex::new(Inside { world, faults: Vec::new(), calls: Calls::default() }))
+    fn side(&self) -> Pages {
+        Pages::new(self.management.bytes().map(u64::from).sum())
     }
 
-    /// A panic in one test thread must not take the server away from the others.
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Inside> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn clock(&self) -> &Clock {
+        &self.clock
     }
 
-    /// Counts an exchange; returns its number and what spoils it.
-    fn begin(&self, account: &str, action: &str) -> (u64, Spoil) {
-        let mut inside = self.lock();
-        let number = inside.calls.count(account, action);
-        (number, Spoil::decide(&mut inside.faults, number, account, action))
+    fn read(inside: &Inside<Self>, head: &Parts, body: Bytes) -> Decoded {
+        decode::decode(&inside.world, &head.headers, &body)
     }
 
-    fn answer(&self, request: &Request) -> Result<String, ApiError> {
-        let mut inside = self.lock();
-        let world = &mut inside.world;
-        let account = own(&world.org, request)?;
-        if account.denied.contains(&request.action) {
-            return Err(ApiError::denied(&request.caller.arn(account), &request.action, "*"));
-        }
-        match request.action.split(':').next() {
-            Some("iam") => iam::answer(world, request),
-            Some("sts") => sts::answer(world, request),
-            _ => organizations::answer(world, request),
-        }
+    fn counts_for(&self, call: &Decoded) -> (String, String) {
+        let account = call.request.as_ref().map_or("unknown", |request| &request.account);
+        (account.to_owned(), call.action.clone())
+    }
+
+    fn answer(shared: &Arc<Shared<Self>>, call: Decoded, turn: &Turn) -> Response {
+        let Decoded { protocol, action, request } = call;
+        let result = request.and_then(|request| {
+            let quirk = turn.fault.and_then(Quirk::of);
+            let request = Request { quirk, most: turn.most, ..request };
+            let mut inside = shared.lock();
+            let Inside { world: org, side: pages, .. } = &mut *inside;
+            operate(&mut World { org, pages }, &request, turn.fault)
+        });
+        let out = match turn.fault {
+            Some(Fault::HtmlError) => encode::html(),
+            _ => encode::encode(protocol, &action, turn.number, result),
+        };
+        out.send(turn)
     }
 }
 
-/// Serves until `stop` changes or its sender is gone.
-pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>, stop: watch::Receiver<bool>) {
-    let router = Router::new().fallback(exchange).with_state((shared, stop.clone()));
-    let service = router.into_make_service_with_connect_info::<Wire>();
-    let mut stop = stop;
-    let stopped = async move {
-        // An error means that the simulator was dropped, which is a stop as well.
-        let _ = stop.wait_for(|stop| *stop).await;
-    };
-    // Accept errors are retried inside; there is nobody left to tell about anything else.
-    let _ = axum::serve(Breakable(listener), service).with_graceful_shutdown(stopped).await;
-}
-
-async fn exchange(
-    State((shared, mut stop)): State<(Arc<Shared>, watch::Receiver<bool>)>,
-    ConnectInfo(wire): ConnectInfo<Wire>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    let Decoded { protocol, action, request } = decode::decode(&shared, &headers, &body);
-    let account = request.as_ref().map_or("unknown", |request| request.account.as_str());
-    let (number, spoil) = shared.begin(account, &action);
-    if !spoil.latency.is_zero() {
-        tokio::select! {
-            () = tokio::time::sleep(spoil.latency) => {}
-            _ = stop.wait_for(|stop| *stop) => {}
-        }
+fn operate(
+    world: &mut World<'_>,
+    request: &Request,
+    fault: Option<Fault>,
+) -> Result<String, ApiError> {
+    if let Some(error) = fault.and_then(error) {
+        return Err(error);
     }
-    let result = request.and_then(|mut request| {
-        if let Some(error) = spoil.fault.and_then(|fault| error(fault, &shared, &request)) {
-            return Err(error);
-        }
-        request.quirk = spoil.fault.and_then(quirk);
-        shared.answer(&request)
-    });
-    let answer = encode::encode(protocol, &action, number, result);
-    dress(answer, spoil.fault, &wire)
+    let account = own(world.org, request)?;
+    if fault == Some(Fault::Denied) || account.denied.contains(&request.action) {
+        return Err(ApiError::denied(&request.caller.arn(account), &request.action, "*"));
+    }
+    match request.action.split(':').next() {
+        Some("iam") => iam::answer(world, request),
+        Some("sts") => sts::answer(world, request),
+        _ => organizations::answer(world, request),
+    }
 }
 
-/// The faults that are answers of the service itself.
-fn error(fault: Fault, shared: &Shared, request: &Request) -> Option<ApiError> {
+/// The other faults that are answers of the service itself.
+fn error(fault: Fault) -> Option<ApiError> {
     match fault {
         Fault::Throttle => Some(ApiError::throttled()),
         Fault::TooManyRequests => Some(ApiError { status: 429, ..ApiError::throttled() }),
-        Fault::Denied => {
-            let inside = shared.lock();
-            let account = own(&inside.world.org, request).ok()?;
-            Some(ApiError::denied(&request.caller.arn(account), &request.action, "*"))
-        }
         Fault::NotFound => Some(ApiError::new(404, "NotFound", "Not Found")),
         Fault::ServerError => {
             Some(ApiError::new(500, "InternalFailure", "An internal error has occurred."))
@@ -137,25 +123,4 @@ fn error(fault: Fault, shared: &Shared, request: &Request) -> Option<ApiError> {
         }
         _ => None,
     }
-}
-
-fn quirk(fault: Fault) -> Option<Quirk> {
-    match fault {
-        Fault::RepeatedMarker => Some(Quirk::RepeatedMarker),
-        Fault::MissingMarker => Some(Quirk::MissingMarker),
-        Fault::EmptyPage => Some(Quirk::EmptyPage),
-        _ => None,
-    }
-}
-
-/// The faults that happen to an answer on its way.
-fn dress(mut answer: Answer, fault: Option<Fault>, wire: &Wire) -> Response {
-    match fault {
-        Some(Fault::HtmlError) => answer = Answer::html(),
-        Some(Fault::TruncatedBody) => answer.body.truncate(answer.body.len() / 2),
-        Some(Fault::CutConnection) => wire.cut_body(answer.body.len() / 2),
-        Some(Fault::Reset) => wire.reset(),
-        _ => {}
-    }
-    answer.into_response()
 }

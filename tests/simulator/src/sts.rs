@@ -25,7 +25,7 @@ pub(crate) fn answer(world: &mut World, request: &Request) -> Result<String, Api
 }
 
 fn get_caller_identity(world: &mut World, request: &Request) -> Result<String, ApiError> {
-    let account = own(&world.org, request)?;
+    let account = own(world.org, request)?;
     let id = match &request.caller {
         Caller::Ambient => "AIDASIMULATORAMBIENT1".to_owned(),
         Caller::Root => account.id.clone(),
@@ -47,7 +47,7 @@ fn assume_role(world: &mut World, request: &Request) -> Result<String, ApiError>
     let arn = request.require("RoleArn")?.to_owned();
     let name = session_name(request)?;
     let duration = duration(request)?;
-    let caller = request.caller.arn(own(&world.org, request)?);
+    let caller = request.caller.arn(own(world.org, request)?);
     let denied = || ApiError::denied(&caller, "sts:AssumeRole", &arn);
     let (account, role_name) = split_arn(&arn).ok_or_else(denied)?;
     let account = world.org.accounts.get_mut(account).ok_or_else(denied)?;

@@ -17,6 +17,8 @@ pub(super) struct Ask<'a> {
     /// What the template's braces caught, in order.
     pub(super) caught: Vec<String>,
     pub(super) query: &'a BTreeMap<String, String>,
+    /// Pages have at most so many rows, whatever was asked for.
+    pub(super) most: Option<usize>,
 }
 
 impl<'a> Ask<'a> {

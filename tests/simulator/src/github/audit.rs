@@ -85,7 +85,7 @@ pub(super) fn audit_log<'a>(ask: &Ask<'a>) -> Result<Reply<'a>, Refusal> {
         all.drain(..=at);
     }
     let size = text("per_page").parse().unwrap_or(30usize).clamp(1, 100);
-    let size = size.min(ask.hub().manners.most.unwrap_or(100).max(1));
+    let size = size.min(ask.most.unwrap_or(100).max(1));
     let more = all.len() > size;
     all.truncate(size);
     let after = all.last().filter(|_| more).map(|last| seal(&last.document_id));

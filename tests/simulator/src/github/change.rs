@@ -37,7 +37,6 @@ impl Default for Manners {
     fn default() -> Self {
         Self {
             links: Links::default(),
-            most: None,
             retry_after: 60,
             budget: None,
             points: None,

@@ -18,6 +18,7 @@ use self::parse::{Field, Selection};
 use super::auth::{Bearer, Budget};
 use super::model::{Hub, Installation};
 use crate::fault::Fault;
+use crate::serving::Turn;
 
 /// One execution.
 #[derive(Debug)]
@@ -26,7 +27,7 @@ pub(super) struct Run<'a> {
     bearer: &'a Bearer,
     budget: &'a Budget,
     query: &'a Query,
-    fault: Option<Fault>,
+    turn: &'a Turn,
     errors: RefCell<Vec<Value>>,
     /// The query is wrong: there is no data at all.
     invalid: RefCell<bool>,
@@ -46,10 +47,10 @@ pub(super) fn execute(
     hub: &Hub,
     bearer: &Bearer,
     query: &Query,
-    (budget, fault): (&Budget, Option<Fault>),
+    (budget, turn): (&Budget, &Turn),
 ) -> Value {
     let (errors, invalid) = Default::default();
-    let run = Run { hub, bearer, budget, query, fault, errors, invalid };
+    let run = Run { hub, bearer, budget, query, turn, errors, invalid };
     let data =
         run.object("Query", &query.selections, &Vec::new(), &|field, path| run.root(field, path));
     let mut answer = Map::new();
@@ -213,12 +214,12 @@ impl<'a> Run<'a> {
             None if after.is_empty() => 0,
             None => rows.iter().position(|(key, _)| key.as_str() > after).unwrap_or(rows.len()),
         };
-        let size = first.min(self.hub.manners.most.unwrap_or(100) as u64) as usize;
+        let size = first.min(self.turn.most.unwrap_or(100) as u64) as usize;
         let page = &rows[from..(from + size).min(rows.len())];
         let more = from + page.len() < rows.len();
         let end = page.last().map(|(key, _)| seal(key));
         let top = field.name == "repositories";
-        let (page, more, end) = match self.fault.filter(|_| top && !again) {
+        let (page, more, end) = match self.turn.fault.filter(|_| top && !again) {
             Some(Fault::RepeatedMarker) => (page, true, given.map(str::to_owned).or(end)),
             Some(Fault::MissingMarker) => (page, true, None),
             Some(Fault::EmptyPage) => (&page[..0], true, Some(seal(&format!("again:{after}")))),

@@ -38,8 +38,6 @@ pub struct Hub {
 pub struct Manners {
     /// Where `rel="next"` leads.
     pub links: Links,
-    /// The largest page, whatever was asked for.
-    pub most: Option<usize>,
     /// What a `retry-after` header says, in seconds.
     pub retry_after: u32,
     /// Requests an hour for each installation; `None`: what the edition grants.

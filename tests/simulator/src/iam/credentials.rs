@@ -42,7 +42,7 @@ pub(super) fn get_access_key_last_used(
     world: &mut World,
     request: &Request,
 ) -> Result<String, ApiError> {
-    let account = own(&world.org, request)?;
+    let account = own(world.org, request)?;
     let id = request.require("AccessKeyId")?;
     let key = account.access_keys.get(id);
     let key =

@@ -10,7 +10,7 @@ use crate::xml::Xml;
 
 /// ARNs only; not paged.
 pub(super) fn list_oidc(world: &mut World, request: &Request) -> Result<String, ApiError> {
-    let account = own(&world.org, request)?;
+    let account = own(world.org, request)?;
     let mut xml = Xml::new();
     xml.nest("OpenIDConnectProviderList", |xml| {
         for issuer in account.oidc.keys() {
@@ -22,7 +22,7 @@ pub(super) fn list_oidc(world: &mut World, request: &Request) -> Result<String, 
 }
 
 pub(super) fn get_oidc(world: &mut World, request: &Request) -> Result<String, ApiError> {
-    let account = own(&world.org, request)?;
+    let account = own(world.org, request)?;
     let arn = request.require("OpenIDConnectProviderArn")?;
     let provider = arn
         .strip_prefix(&account.arn("oidc-provider/"))
@@ -42,7 +42,7 @@ pub(super) fn get_oidc(world: &mut World, request: &Request) -> Result<String, A
 
 /// Not paged.
 pub(super) fn list_saml(world: &mut World, request: &Request) -> Result<String, ApiError> {
-    let account = own(&world.org, request)?;
+    let account = own(world.org, request)?;
     let mut xml = Xml::new();
     xml.nest("SAMLProviderList", |xml| {
         for provider in account.saml.values() {
@@ -57,7 +57,7 @@ pub(super) fn list_saml(world: &mut World, request: &Request) -> Result<String, 
 }
 
 pub(super) fn get_saml(world: &mut World, request: &Request) -> Result<String, ApiError> {
-    let account = own(&world.org, request)?;
+    let account = own(world.org, request)?;
     let arn = request.require("SAMLProviderArn")?;
     let provider = arn
         .strip_prefix(&account.arn("saml-provider/"))

@@ -9,7 +9,7 @@ pub(super) fn get_account_summary(
     world: &mut World,
     request: &Request,
 ) -> Result<String, ApiError> {
-    let account = own(&world.org, request)?;
+    let account = own(world.org, request)?;
     let mut xml = Xml::new();
     xml.nest("SummaryMap", |xml| {
         for (key, value) in counts(account) {
@@ -66,7 +66,7 @@ pub(super) fn list_account_aliases(
     world: &mut World,
     request: &Request,
 ) -> Result<String, ApiError> {
-    let account = own(&world.org, request)?;
+    let account = own(world.org, request)?;
     let mut xml = Xml::new();
     xml.nest("AccountAliases", |xml| xml.maybe("member", account.alias.as_deref()));
     xml.text("IsTruncated", "false");

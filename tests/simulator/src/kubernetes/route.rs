@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use axum::http::{HeaderMap, Method, Uri, header};
+use axum::http::request::Parts;
+use axum::http::{Method, header};
 
 use super::json::View;
 use super::object::Text;
@@ -10,7 +11,7 @@ use super::resource::Resource;
 
 /// A request as far as it could be read.
 #[derive(Debug)]
-pub(crate) struct Asked {
+pub struct Asked {
     pub(crate) target: Target,
     /// `list`, `watch`, `get`, `create` …
     pub(crate) verb: &'static str,
@@ -62,7 +63,8 @@ pub(crate) enum Wants {
     Else,
 }
 
-pub(crate) fn read(method: &Method, uri: &Uri, headers: &HeaderMap) -> Asked {
+pub(crate) fn read(head: &Parts) -> Asked {
+    let Parts { method, uri, headers, .. } = head;
     let path = uri.path();
     let params: BTreeMap<String, String> =
         url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes())

@@ -9,6 +9,7 @@ use axum::body::Bytes;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::cluster::Cluster;
 use super::json::{self, View};
 use super::list;
 use super::log::{Entry, Line};
@@ -16,8 +17,9 @@ use super::object::{Object, Text};
 use super::resource::Resource;
 use super::script::{Ending, Expiry};
 use super::select::Selector;
-use super::shared::{Open, Shared};
+use super::signals::Open;
 use super::status::Status;
+use crate::serving::Shared;
 
 /// Objects or lines in one chunk.
 const CHUNK: usize = 200;
@@ -53,9 +55,8 @@ pub(crate) enum Event {
 }
 
 /// A watch under way.
-#[derive(Debug)]
 pub(crate) struct Watch {
-    shared: Arc<Shared>,
+    shared: Arc<Shared<Cluster>>,
     query: WatchQuery,
     /// What existed at the beginning and is not yet sent.
     initial: VecDeque<Arc<Object>>,
@@ -70,16 +71,15 @@ pub(crate) struct Watch {
     /// A piece of a line to be sent before the end.
     torn: Option<&'static str>,
     moved: watch::Receiver<u64>,
-    stop: watch::Receiver<bool>,
     /// Counts as open for as long as it lives.
     _open: Open,
 }
 
 impl Watch {
     /// Begins a watch, or says why not.
-    pub(crate) fn begin(shared: &Arc<Shared>, query: WatchQuery) -> Result<Self, Status> {
+    pub(crate) fn begin(shared: &Arc<Shared<Cluster>>, query: WatchQuery) -> Result<Self, Status> {
         let inside = shared.lock();
-        let cluster = &inside.cluster;
+        let cluster = &inside.world;
         if query.send_initial && cluster.script.no_streaming_lists {
             return Err(Status::invalid(
                 "ListOptions.meta.k8s.io \"\" is invalid: sendInitialEvents: Forbidden: \
@@ -101,9 +101,8 @@ impl Watch {
             deadline: Instant::now() + query.timeout.unwrap_or(Duration::from_secs(1800)),
             end: None,
             torn: None,
-            moved: shared.moved(),
-            stop: shared.stopped(),
-            _open: shared.open(query.resource),
+            moved: inside.side.moved.subscribe(),
+            _open: inside.side.open(query.resource),
             query,
         };
         let query = &watch.query;
@@ -165,8 +164,7 @@ impl Watch {
                 // The sender lives in what this watch holds on to.
                 _ = self.moved.changed() => false,
                 () = tokio::time::sleep_until(self.deadline) => true,
-                // An error means that the server was dropped, which is a stop as well.
-                _ = self.stop.wait_for(|stop| *stop) => return None,
+                () = self.shared.stopped() => return None,
             };
             if is_over {
                 self.end = Some(Ending::Closed);
@@ -193,7 +191,7 @@ impl Watch {
     fn lines(&mut self) -> String {
         let shared = Arc::clone(&self.shared);
         let inside = shared.lock();
-        let cluster = &inside.cluster;
+        let cluster = &inside.world;
         if self.end.is_some() || cluster.script.held.contains(&self.query.resource) {
             return String::new();
         }
@@ -221,7 +219,7 @@ impl Watch {
     /// everything was sent: a bookmark ahead of an event would lose it.
     fn last_bookmark(&self) -> Option<Event> {
         let inside = self.shared.lock();
-        let cluster = &inside.cluster;
+        let cluster = &inside.world;
         let is_level = self.query.bookmarks && self.next == cluster.log.end();
         is_level.then_some(Event::Bookmark { version: cluster.version, ends_initial: false })
     }
@@ -272,7 +270,7 @@ impl Watch {
                 Status::denied("watch", resource.group(), resource.plural(), namespace)
             }
             Ending::Expired => {
-                let oldest = self.shared.lock().cluster.log.oldest();
+                let oldest = self.shared.lock().world.log.oldest();
                 Status::expired(self.query.version.unwrap_or_default(), oldest)
             }
             _ => Status::internal(),

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use axum::http::{HeaderMap, Method, Uri};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use url::form_urlencoded;
 
@@ -43,10 +44,11 @@ pub struct Ask {
 
 impl Ask {
     pub(super) fn read(
-        (method, uri, headers): (&Method, &Uri, &HeaderMap),
+        head: &Parts,
         routes: &'static [Route],
         (below, base): (&str, &str),
     ) -> Self {
+        let Parts { method, uri, headers, .. } = head;
         let path = percent_decode_str(uri.path()).decode_utf8_lossy().into_owned();
         let path = path.strip_prefix(below).unwrap_or(&path).to_owned();
         let query = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());

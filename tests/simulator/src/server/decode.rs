@@ -7,7 +7,6 @@ use jiff::civil::DateTime;
 use jiff::{Timestamp, tz::TimeZone};
 use serde_json::Value;
 
-use super::Shared;
 use crate::call::{ApiError, Caller, Request, unknown_token};
 use crate::iam;
 use crate::organization::{AccountState, Organization};
@@ -22,13 +21,13 @@ pub(crate) enum Protocol {
 
 /// A request as far as it could be read. The action is known even when the caller is not.
 #[derive(Debug)]
-pub(crate) struct Decoded {
+pub struct Decoded {
     pub(crate) protocol: Protocol,
     pub(crate) action: String,
     pub(crate) request: Result<Request, ApiError>,
 }
 
-pub(crate) fn decode(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Decoded {
+pub(crate) fn decode(org: &Organization, headers: &HeaderMap, body: &[u8]) -> Decoded {
     let (protocol, action, params) = match header(headers, "x-amz-target") {
         Some(target) => {
             let operation = target.rsplit('.').next().unwrap_or(target);
@@ -44,10 +43,10 @@ pub(crate) fn decode(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Decod
         }
     };
     let request = access_key(headers).and_then(|key| {
-        let (account, caller) = identify(&shared.lock().world.org, key)?;
+        let (account, caller) = identify(org, key)?;
         let signed_at = header(headers, "x-amz-date").and_then(signing_time);
         let action = action.clone();
-        Ok(Request { account, caller, action, params, signed_at, quirk: None })
+        Ok(Request { account, caller, action, params, signed_at, quirk: None, most: None })
     });
     Decoded { protocol, action, request }
 }

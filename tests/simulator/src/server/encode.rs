@@ -1,48 +1,18 @@
 //! From a result to HTTP, in the protocol of the request.
 
-use axum::body::Body;
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::Response;
 use serde_json::json;
 
 use super::Protocol;
 use crate::call::ApiError;
+use crate::out::Out;
 use crate::xml::Xml;
 use crate::{iam, sts};
 
-/// An answer before it goes out.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    status: u16,
-    content_type: &'static str,
-    request_id: String,
-    pub(crate) body: Vec<u8>,
-}
-
-impl Answer {
-    /// What a load balancer says when the service behind it is gone.
-    pub(crate) fn html() -> Self {
-        let page = "<!doctype html>\n<html lang=en>\n<title>500 Internal Server Error</title>\n\
-                    <h1>Internal Server Error</h1>\n<p>The server could not answer.</p>\n</html>\n";
-        Self {
-            status: 500,
-            content_type: "text/html; charset=utf-8",
-            request_id: String::new(),
-            body: page.as_bytes().to_vec(),
-        }
-    }
-
-    pub(crate) fn into_response(self) -> Response {
-        let mut response = Response::new(Body::from(self.body));
-        *response.status_mut() =
-            StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));
-        if let Ok(id) = HeaderValue::from_str(&self.request_id) {
-            headers.insert("x-amzn-requestid", id);
-        }
-        response
-    }
+/// What a load balancer says when the service behind it is gone.
+pub(crate) fn html() -> Out {
+    let page = "<!doctype html>\n<html lang=en>\n<title>500 Internal Server Error</title>\n\
+                <h1>Internal Server Error</h1>\n<p>The server could not answer.</p>\n</html>\n";
+    Out::new(500, "text/html; charset=utf-8", page)
 }
 
 pub(crate) fn encode(
@@ -50,7 +20,7 @@ pub(crate) fn encode(
     action: &str,
     number: u64,
     result: Result<String, ApiError>,
-) -> Answer {
+) -> Out {
     let request_id = format!("00000000-0000-4000-8000-{number:012x}");
     let status = result.as_ref().map_or_else(|error| error.status, |_| 200);
     let (content_type, body) = match (protocol, result) {
@@ -60,7 +30,9 @@ pub(crate) fn encode(
         (_, Ok(inside)) => ("text/xml", xml_answer(protocol, action, &request_id, &inside)),
         (_, Err(error)) => ("text/xml", xml_error(protocol, &request_id, &error)),
     };
-    Answer { status, content_type, request_id, body: body.into_bytes() }
+    let mut out = Out::new(status, content_type, body);
+    out.headers.push(("x-amzn-requestid", request_id));
+    out
 }
 
 fn namespace(protocol: Protocol) -> &'static str {

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use axum::body::Bytes;
-use axum::http::{HeaderMap, Method, Uri};
+use axum::http::Uri;
+use axum::http::request::Parts;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use url::form_urlencoded;
@@ -18,6 +19,7 @@ use crate::github::reply::{Refusal, Reply};
 use crate::github::route::{self, Route};
 use crate::github::shape::Shape;
 use crate::out::Out;
+use crate::serving::Turn;
 
 /// A `Link` that says that there is more and not where.
 const NOWHERE: &str = "<>; rel=\"next\"";
@@ -27,7 +29,7 @@ const UNICORN: &str = "Unicorn! &middot; GitHub";
 
 /// A request, read.
 #[derive(Debug)]
-pub(super) struct Call {
+pub struct Call {
     pub(super) account: String,
     pub(super) action: String,
     bearer: Result<Bearer, Refusal>,
@@ -74,13 +76,8 @@ fn segments(hub: &Hub, uri: &Uri) -> Vec<String> {
 }
 
 impl Call {
-    pub(super) fn read(
-        hub: &Hub,
-        method: &Method,
-        uri: &Uri,
-        headers: &HeaderMap,
-        body: &Bytes,
-    ) -> Self {
+    pub(super) fn read(hub: &Hub, head: &Parts, body: Bytes) -> Self {
+        let Parts { method, uri, headers, .. } = head;
         let header = headers.get("authorization").and_then(|value| value.to_str().ok());
         let bearer = hub.authenticate(header);
         let account = match &bearer {
@@ -93,9 +90,7 @@ impl Call {
         let parts = segments(hub, uri);
         let refs: Vec<&str> = parts.iter().map(String::as_str).collect();
         let (target, template) = match (method.as_str(), &refs[..]) {
-            ("POST", ["graphql"] | ["api", "graphql"]) => {
-                (Target::Graphql(body.clone()), "/graphql")
-            }
+            ("POST", ["graphql"] | ["api", "graphql"]) => (Target::Graphql(body), "/graphql"),
             ("POST", ["app", "installations", id, "access_tokens"]) => (
                 Target::AccessToken(id.parse().unwrap_or(0)),
                 "/app/installations/{installation_id}/access_tokens",
@@ -118,13 +113,7 @@ impl Call {
     }
 
     /// The whole answer, headers included.
-    pub(super) fn answer(
-        &self,
-        hub: &mut Hub,
-        public: &str,
-        number: u64,
-        fault: Option<Fault>,
-    ) -> Out {
+    pub(super) fn answer(&self, hub: &mut Hub, turn: &Turn) -> Out {
         let graphql = matches!(self.target, Target::Graphql(_));
         let mut spent = None;
         let mut out = match &self.bearer {
@@ -133,15 +122,15 @@ impl Call {
                 let cost = if graphql { 0 } else { 1 };
                 let budget = hub.spend(bearer, graphql, cost);
                 spent = Some(budget);
-                self.struck(hub, fault).unwrap_or_else(|| {
+                self.struck(hub, turn.fault).unwrap_or_else(|| {
                     if budget.exceeded {
                         return spent_out(hub, bearer);
                     }
-                    self.serve(hub, public, bearer, fault, &mut spent)
+                    self.serve(hub, turn, bearer, &mut spent)
                 })
             }
         };
-        out.headers.push(("x-github-request-id", format!("MADE:UP:{number:08X}")));
+        out.headers.push(("x-github-request-id", format!("MADE:UP:{:08X}", turn.number)));
         out.headers.push(("x-github-media-type", "github.v3; format=json".to_owned()));
         if let Some(budget) = spent {
             out.headers.extend([
@@ -189,9 +178,8 @@ impl Call {
     fn serve(
         &self,
         hub: &mut Hub,
-        public: &str,
+        turn: &Turn,
         bearer: &Bearer,
-        fault: Option<Fault>,
         spent: &mut Option<Budget>,
     ) -> Out {
         match &self.target {
@@ -200,21 +188,19 @@ impl Call {
                 Ok(issued) => Out::json(201, &issued),
                 Err(refusal) => refused(&refusal),
             },
-            Target::Graphql(body) => self.graphql(hub, (bearer, body), fault, spent),
-            Target::Route(route, caught) => {
-                match self.route(hub, public, (bearer, route, caught), fault) {
-                    Ok(out) => out,
-                    Err(refusal) => refused(&refusal),
-                }
-            }
+            Target::Graphql(body) => self.graphql(hub, turn, (bearer, body), spent),
+            Target::Route(route, caught) => match self.route(hub, turn, (bearer, route, caught)) {
+                Ok(out) => out,
+                Err(refusal) => refused(&refusal),
+            },
         }
     }
 
     fn graphql(
         &self,
         hub: &mut Hub,
+        turn: &Turn,
         (bearer, body): (&Bearer, &Bytes),
-        fault: Option<Fault>,
         spent: &mut Option<Budget>,
     ) -> Out {
         let query = match graphql::Query::read(body) {
@@ -232,28 +218,28 @@ impl Call {
                 json!({"type": "RATE_LIMIT", "code": "graphql_rate_limit", "message": text});
             return Out::json(200, &json!({"errors": [error]}));
         }
-        Out::json(200, &graphql::execute(hub, bearer, &query, (&budget, fault)))
+        Out::json(200, &graphql::execute(hub, bearer, &query, (&budget, turn)))
     }
 
     fn route(
         &self,
         hub: &Hub,
-        public: &str,
+        turn: &Turn,
         (bearer, route, caught): (&Bearer, &'static Route, &[String]),
-        fault: Option<Fault>,
     ) -> Result<Out, Refusal> {
         if !route.exists.on(hub.edition) {
             return Err(Refusal::not_found());
         }
         let org = self.organization(hub, bearer, route, caught)?;
         allowed(org, bearer, route.needs)?;
-        let shape = Shape { hub, org, api: public };
-        let ask = Ask { route, shape, bearer, caught: caught.to_vec(), query: &self.query };
+        let shape = Shape { hub, org, api: &turn.public };
+        let (caught, query, most) = (caught.to_vec(), &self.query, turn.most);
+        let ask = Ask { route, shape, bearer, caught, query, most };
         if ask.of_repo() {
             ask.repo()?;
         }
         let reply = (route.answer)(&ask)?;
-        Ok(self.page(&ask, reply, fault))
+        Ok(self.page(&ask, reply, turn.fault))
     }
 
     /// The organisation that the path names; else the one of who asks.
@@ -274,7 +260,6 @@ impl Call {
     }
 
     fn page(&self, ask: &Ask<'_>, reply: Reply<'_>, fault: Option<Fault>) -> Out {
-        let manners = &ask.hub().manners;
         let wrap = |key, total: usize, rows: Vec<Value>, mut more: Value| {
             more["total_count"] = json!(total);
             more[key] = json!(rows);
@@ -301,7 +286,7 @@ impl Call {
         };
         let total = rows.len();
         let again = self.query.contains_key("again");
-        let cut = page::cut(total, &self.query, manners.most);
+        let cut = page::cut(total, &self.query, ask.most);
         let cut = page::spoil(cut, &self.query, fault.filter(|_| !again));
         let kept = rows.into_iter().take(cut.to).skip(cut.from).map(|row| row()).collect();
         let body = match shell {

@@ -1,60 +1,33 @@
-//! One exchange: read, counted, spoiled where a plan says so, authorised, answered.
+//! One exchange: spoiled where a plan says so, authorised, answered.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{ConnectInfo, State};
-use axum::http::{HeaderMap, Method, Uri};
 use axum::response::Response;
 use serde_json::Value;
 
 use super::BEARER;
 use super::answer::Answer;
-use crate::fault::{Fault, Spoil};
+use crate::fault::Fault;
 use crate::kubernetes::cluster::Cluster;
 use crate::kubernetes::discovery;
 use crate::kubernetes::json;
 use crate::kubernetes::list::{self, ListQuery};
 use crate::kubernetes::object::Text;
 use crate::kubernetes::resource::Resource;
-use crate::kubernetes::route::{self, Asked, Target, Wants};
+use crate::kubernetes::route::{Asked, Target, Wants};
 use crate::kubernetes::select::Selector;
-use crate::kubernetes::shared::Shared;
 use crate::kubernetes::status::Status;
 use crate::kubernetes::watch::{Watch, WatchQuery};
 use crate::page::Quirk;
-use crate::wire::Wire;
+use crate::serving::{Shared, Turn};
 
-pub(crate) async fn exchange(
-    State(shared): State<Arc<Shared>>,
-    ConnectInfo(wire): ConnectInfo<Wire>,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Response {
-    let asked = route::read(&method, &uri, &headers);
-    let spoil = begin(&shared, &asked);
-    if !spoil.latency.is_zero() {
-        let mut stop = shared.stopped();
-        tokio::select! {
-            () = tokio::time::sleep(spoil.latency) => {}
-            _ = stop.wait_for(|stop| *stop) => {}
-        }
-    }
-    let spoiled = spoil.fault.and_then(|fault| error(fault, &asked));
-    let result = match spoiled {
+pub(crate) fn answer(shared: &Arc<Shared<Cluster>>, asked: &Asked, turn: &Turn) -> Response {
+    let result = match turn.fault.and_then(|fault| error(fault, asked)) {
         Some(status) => Err(status),
-        None => answer(&shared, &asked, spoil.fault.and_then(quirk)),
+        None => authorized(shared, asked, turn),
     };
-    let answer = result.unwrap_or_else(|status| Answer::status(&status));
-    answer.dress(spoil.fault, &wire)
-}
-
-fn begin(shared: &Shared, asked: &Asked) -> Spoil {
-    let mut inside = shared.lock();
-    let (account, action) = (inside.cluster.id(), asked.action());
-    let number = inside.calls.count(&account, &action);
-    Spoil::decide(&mut inside.faults, number, &account, &action)
+    result.unwrap_or_else(|status| Answer::status(&status)).send(turn)
 }
 
 /// The faults that are answers of the API itself.
@@ -68,15 +41,6 @@ fn error(fault: Fault, asked: &Asked) -> Option<Status> {
         Fault::Expired => Some(Status::expired_list(None)),
         Fault::ServerError => Some(Status::internal()),
         Fault::Unavailable => Some(Status::unavailable()),
-        _ => None,
-    }
-}
-
-fn quirk(fault: Fault) -> Option<Quirk> {
-    match fault {
-        Fault::RepeatedMarker => Some(Quirk::RepeatedMarker),
-        Fault::MissingMarker => Some(Quirk::MissingMarker),
-        Fault::EmptyPage => Some(Quirk::EmptyPage),
         _ => None,
     }
 }
@@ -96,12 +60,12 @@ fn denied(asked: &Asked) -> Status {
 }
 
 /// Who asks comes before what may be asked, and that before what there is, as in an API server.
-fn answer(shared: &Arc<Shared>, asked: &Asked, quirk: Option<Quirk>) -> Result<Answer, Status> {
+fn authorized(shared: &Arc<Shared<Cluster>>, asked: &Asked, turn: &Turn) -> Result<Answer, Status> {
     if asked.token.as_deref() != Some(BEARER) {
         return Err(Status::unauthorized());
     }
     let what = asked.resource().map_or(asked.path.as_str(), |resource| resource.plural());
-    if shared.lock().cluster.is_denied(asked.verb, what) {
+    if shared.lock().world.is_denied(asked.verb, what) {
         return Err(denied(asked));
     }
     if asked.wants == Wants::Else {
@@ -117,16 +81,16 @@ fn answer(shared: &Arc<Shared>, asked: &Asked, quirk: Option<Quirk>) -> Result<A
             if asked.verb == "watch" {
                 return watch(shared, asked, of);
             }
-            page(shared, asked, of, quirk)
+            page(shared, asked, of, turn)
         }
         Target::Single { resource, namespace, name, .. } => {
             let inside = shared.lock();
-            match inside.cluster.get(*resource, namespace, name) {
+            match inside.world.get(*resource, namespace, name) {
                 Some(object) => Ok(Answer::json(&json::object(object, asked.view()))),
                 None => Err(Status::not_found(resource.group(), resource.plural(), name)),
             }
         }
-        _ => discover(&shared.lock().cluster, asked),
+        _ => discover(&shared.lock().world, asked),
     }
 }
 
@@ -137,17 +101,17 @@ struct Collection {
     selector: Selector,
 }
 
-fn is_served(shared: &Shared, asked: &Asked) -> bool {
+fn is_served(shared: &Shared<Cluster>, asked: &Asked) -> bool {
     asked.versioned().is_none_or(|(resource, version)| {
-        shared.lock().cluster.served_version(resource) == Some(version)
+        shared.lock().world.served_version(resource) == Some(version)
     })
 }
 
 fn page(
-    shared: &Shared,
+    shared: &Shared<Cluster>,
     asked: &Asked,
     of: Collection,
-    quirk: Option<Quirk>,
+    turn: &Turn,
 ) -> Result<Answer, Status> {
     let exact = match asked.param("resourceVersionMatch") {
         None | Some("NotOlderThan") => false,
@@ -160,23 +124,23 @@ fn page(
         resource: of.resource,
         namespace: of.namespace,
         selector: of.selector,
-        limit: match (limit.filter(|limit| *limit > 0), inside.most) {
+        limit: match (limit.filter(|limit| *limit > 0), turn.most) {
             (Some(limit), Some(most)) => Some(limit.min(most)),
             (limit, most) => limit.or(most),
         },
         token: asked.param("continue").map(str::to_owned),
         version: number(asked, "resourceVersion")?,
         exact,
-        quirk,
+        quirk: turn.fault.and_then(Quirk::of),
     };
-    let (objects, meta) = list::page(&inside.cluster, &query)?;
+    let (objects, meta) = list::page(&inside.world, &query)?;
     // Written without the lock: a page may be long.
     drop(inside);
     let objects = objects.iter().map(|object| &**object);
     Ok(Answer::bytes(json::list(of.resource, objects, asked.view(), &meta)))
 }
 
-fn watch(shared: &Arc<Shared>, asked: &Asked, of: Collection) -> Result<Answer, Status> {
+fn watch(shared: &Arc<Shared<Cluster>>, asked: &Asked, of: Collection) -> Result<Answer, Status> {
     let matching = asked.param("resourceVersionMatch");
     let send_initial = asked.is_set("sendInitialEvents");
     let has_initial = asked.param("sendInitialEvents").is_some();
@@ -217,7 +181,7 @@ fn discover(cluster: &Cluster, asked: &Asked) -> Result<Answer, Status> {
     let aggregated =
         asked.wants == Wants::AggregatedDiscovery && !cluster.script.no_aggregated_discovery;
     let found: Option<Value> = match &asked.target {
-        Target::Health => return Ok(Answer::text("ok")),
+        Target::Health => return Ok(Answer::text(200, "ok")),
         Target::Version => Some(discovery::version()),
         Target::OpenId => Some(discovery::open_id(cluster)),
         Target::CoreVersions if aggregated => {

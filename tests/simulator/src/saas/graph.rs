@@ -321,14 +321,6 @@ impl Tenant for Graph {
         &mut self.holdings
     }
 
-    fn authenticate(&self, ask: &Ask) -> Result<(), Refusal> {
-        match ask.token("Bearer") {
-            Some(token) if self.holdings.holds(token) => Ok(()),
-            Some(_) => Err(Refusal::BadToken),
-            None => Err(Refusal::NoToken),
-        }
-    }
-
     fn exchange(&mut self, path: &str, form: &BTreeMap<String, String>) -> Option<Out> {
         if path != format!("/{}/oauth2/v2.0/token", Self::TENANT) {
             return None;

@@ -46,8 +46,24 @@ pub trait Tenant: Send + Sized + 'static {
     fn holdings(&self) -> &Holdings;
     fn holdings_mut(&mut self) -> &mut Holdings;
 
+    /// What a request shows of who asks, where this vendor looks for it.
+    fn shown<'a>(&self, ask: &'a Ask) -> Option<&'a str> {
+        ask.token("Bearer")
+    }
+
+    /// Whether what was shown opens the API. Without another word: a token that was given out.
+    fn opens(&self, shown: &str) -> bool {
+        self.holdings().holds(shown)
+    }
+
     /// Whether who asks may ask anything.
-    fn authenticate(&self, ask: &Ask) -> Result<(), Refusal>;
+    fn authenticate(&self, ask: &Ask) -> Result<(), Refusal> {
+        match self.shown(ask) {
+            Some(shown) if self.opens(shown) => Ok(()),
+            Some(_) => Err(Refusal::BadToken),
+            None => Err(Refusal::NoToken),
+        }
+    }
 
     /// Answers a request for a token; `None` where that is no address for one.
     fn exchange(&mut self, _path: &str, _form: &BTreeMap<String, String>) -> Option<Out> {

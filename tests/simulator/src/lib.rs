@@ -9,6 +9,8 @@
 //! [`github`] does it for GitHub: `Hub` and `HubServer`. [`saas`] does it for Okta, GitLab, Slack,
 //! Microsoft Graph and Google: tenants and one `SaasServer`.
 //!
+//! What all of these servers do alike is [`Serving`]: each of their names is one of it.
+//!
 //! It refuses to be more than it looks: signatures are not checked, permissions are not
 //! evaluated (only denied by script), and no secret value exists anywhere in it.
 //!

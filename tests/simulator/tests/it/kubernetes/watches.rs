@@ -53,6 +53,21 @@ async fn changes_arrive_in_order_after_the_list() {
 }
 
 #[tokio::test]
+async fn change_scripted_for_another_exchange_reaches_an_open_watch() {
+    let (server, client) = started(cluster()).await;
+    let mut stream = pin!(watcher(accounts(&client), labelled()));
+    assert_eq!(next(&mut stream, 4).await, "init +a +b done");
+    // The list was the first exchange, the watch will be the second.
+    server.at_exchange(3, |cluster| cluster.create(account("c")).map(drop).unwrap());
+    let another = async {
+        server.until_watched(ACCOUNTS, 1).await;
+        client.apiserver_version().await.unwrap();
+    };
+    let (said, ()) = tokio::join!(next(&mut stream, 1), another);
+    assert_eq!(said, "=c");
+}
+
+#[tokio::test]
 async fn streaming_list_ends_with_its_mark_and_goes_on() {
     let (server, client) = started(cluster()).await;
     let mut stream = pin!(watcher(accounts(&client), labelled().streaming_lists()));

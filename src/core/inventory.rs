@@ -296,7 +296,7 @@ impl ScopeState {
 
     fn read(&mut self, proof: &Complete, now: Timestamp) {
         let outstanding = match proof.extent() {
-            Extent::Whole => 0,
+            Extent::Whole | Extent::AllBut { .. } => 0,
             Extent::Parents { outstanding, .. } => {
                 self.is_swept |= *outstanding > 0;
                 *outstanding

@@ -11,7 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use headcount_sdk::model::{Observation, OwnerBasis, OwnerEvidence, RecordId, Usage};
-use headcount_sdk::{Complete, Extent, Scope};
+use headcount_sdk::{Complete, Scope};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -164,13 +164,8 @@ pub struct Disappeared(RecordId);
 impl Disappeared {
     /// Whether the proof covers the absence of this record.
     #[must_use]
-    pub fn prove(id: &RecordId, parent: Option<&RecordId>, proof: &Complete) -> Option<Self> {
-        let covered = match proof.extent() {
-            Extent::Whole => true,
-            Extent::Parents { parents, .. } => parent.is_some_and(|p| parents.contains(p)),
-            Extent::Records(records) => records.contains(id),
-        };
-        covered.then(|| Self(id.clone()))
+    pub fn prove(unseen: &Observation, proof: &Complete) -> Option<Self> {
+        proof.extent().covers(unseen).then(|| Self(unseen.id.clone()))
     }
 
     #[must_use]
@@ -195,7 +190,7 @@ impl Found {
     /// Keys are no help to a person: the records that were looked for and not seen, as proven.
     #[must_use]
     pub fn proven_gone(unseen: &[Observation], proof: &Complete) -> Vec<Disappeared> {
-        unseen.iter().filter_map(|o| Disappeared::prove(&o.id, o.parent.as_ref(), proof)).collect()
+        unseen.iter().filter_map(|unseen| Disappeared::prove(unseen, proof)).collect()
     }
 }
 

@@ -536,7 +536,7 @@ impl Engine {
                 }
                 Ok(reading.finish_about(&children))
             }
-            Ok(Extent::Whole) | Err(_) => Ok(reading.finish()),
+            Ok(Extent::Whole | Extent::AllBut { .. }) | Err(_) => Ok(reading.finish()),
         }
     }
 

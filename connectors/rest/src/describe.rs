@@ -353,9 +353,27 @@ pub struct Step {
     /// The variable that holds each item.
     #[serde(rename = "as")]
     pub item: String,
-    /// Which items go on; the others are passed over.
+    /// Which items go on; the others are passed over: nothing of the scope hangs on them.
     #[serde(default)]
     pub when: Option<Expr>,
+    /// Which items have what hangs on them left out of the proof.
+    #[serde(default)]
+    pub unasked: Option<Unasked>,
+}
+
+/// Items that cannot be asked now for what hangs on them, although it may be there. What is known of
+/// it stays.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Unasked {
+    /// For which items; they do not go on, whatever the step's own `when` says.
+    pub when: Expr,
+    /// Why they cannot be asked, for whoever looks at the coverage.
+    pub because: String,
+    /// The attribute by which every record of the scope names the item that it hangs on.
+    pub attribute: String,
+    /// The value of that attribute for this item.
+    pub is: Expr,
 }
 
 /// A list that rows are looked up in.

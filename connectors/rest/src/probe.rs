@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::client::Client;
 use crate::list::List;
 use crate::map::Variables;
-use crate::read::{nested, settings, wanted, with};
+use crate::read::{choose, nested, settings, with};
 
 /// What was learnt, one operation after the other.
 pub struct Probing<'a> {
@@ -50,8 +50,8 @@ impl<'a> Probing<'a> {
                         .unwrap_or_default(),
                 };
                 let items = with(&above, step, items);
-                let chosen = wanted(self.client, self.cx, (index, depth), items).await;
-                variables = chosen.unwrap_or_default().into_iter().next();
+                let chosen = choose(self.client, self.cx, (index, depth), items).await;
+                variables = chosen.unwrap_or_default().wanted.into_iter().next();
             }
             for lookup in &scope.lookups {
                 self.first(&lookup.operation, settings(self.client)).await;

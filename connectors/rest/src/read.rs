@@ -33,9 +33,14 @@ pub struct Reading<'a, 'r> {
     /// Enrichments that will not work for any item.
     given_up: BTreeMap<String, ScanError>,
     degraded: BTreeSet<String>,
+    /// Items that could not be asked, by the value of the attribute that names them.
+    unasked: BTreeSet<String>,
     /// What was recorded, by a fingerprint of its content.
     seen: BTreeMap<RecordId, u64>,
 }
+
+/// Items that coverage names of those that could not be asked.
+const NAMED: usize = 5;
 
 type Boxed<'f> = Pin<Box<dyn Future<Output = Result<(), ScanError>> + Send + 'f>>;
 
@@ -57,6 +62,7 @@ impl<'a, 'r> Reading<'a, 'r> {
             missing: BTreeMap::new(),
             given_up: BTreeMap::new(),
             degraded: BTreeSet::new(),
+            unasked: BTreeSet::new(),
             seen: BTreeMap::new(),
         }
     }
@@ -66,7 +72,26 @@ impl<'a, 'r> Reading<'a, 'r> {
         self.look_ups().await?;
         let variables = settings(self.client);
         self.level(0, variables).await?;
-        Ok(self.recorder.complete())
+        Ok(self.complete())
+    }
+
+    /// Proves the scope, but for what hangs on items that could not be asked.
+    fn complete(self) -> Complete {
+        let unasked = self.scope.steps.iter().find_map(|step| step.unasked.as_ref());
+        let Some(unasked) = unasked else { return self.recorder.complete() };
+        let some: Vec<&str> = self.unasked.iter().take(NAMED).map(String::as_str).collect();
+        let more = if self.unasked.len() > NAMED { ", …" } else { "" };
+        let because = ScanError::NotSupported {
+            operation: self.scope.calls().last().unwrap_or_default().to_owned(),
+            reason: format!(
+                "{}: {} of {} ({}{more}) not asked, and what they held stays",
+                unasked.because,
+                self.unasked.len(),
+                unasked.attribute,
+                some.join(", "),
+            ),
+        };
+        self.recorder.complete_all_but((&unasked.attribute, self.unasked), because)
     }
 
     async fn look_ups(&mut self) -> Result<(), ScanError> {
@@ -139,8 +164,10 @@ impl<'a, 'r> Reading<'a, 'r> {
     ) -> Result<(), ScanError> {
         let scope = self.scope;
         let Some(step) = scope.steps.get(depth) else { return Ok(()) };
-        let wanted =
-            wanted(self.client, self.cx, (self.index, depth), with(variables, step, items)).await?;
+        let items = with(variables, step, items);
+        let Chosen { wanted, unasked } =
+            choose(self.client, self.cx, (self.index, depth), items).await?;
+        self.unasked.extend(unasked);
         if depth + 1 < scope.steps.len() {
             for variables in wanted {
                 self.level(depth + 1, variables).await?;
@@ -316,24 +343,41 @@ pub async fn nested(
     Ok(found.into_iter().map(Arc::new).collect())
 }
 
-/// Those items of a step that go on.
-pub async fn wanted(
+/// The items of a step, by what becomes of them.
+#[derive(Default)]
+pub struct Chosen {
+    /// Those that go on.
+    pub wanted: Vec<Variables>,
+    /// Those that cannot be asked, by the value of the attribute that names them.
+    unasked: BTreeSet<String>,
+}
+
+/// Says which items of a step go on.
+pub async fn choose(
     client: &Client,
     cx: &ScanContext,
     (index, depth): (usize, usize),
     items: Vec<Variables>,
-) -> Result<Vec<Variables>, ScanError> {
-    let Some(scope) = client.description.scopes.get(index) else { return Ok(items) };
-    let step = scope.steps.get(depth).filter(|step| step.when.is_some());
-    let Some(step) = step else { return Ok(items) };
+) -> Result<Chosen, ScanError> {
+    let all = |wanted| Ok(Chosen { wanted, ..Chosen::default() });
+    let Some(scope) = client.description.scopes.get(index) else { return all(items) };
+    let chooses = |step: &&Step| step.when.is_some() || step.unasked.is_some();
+    let Some(step) = scope.steps.get(depth).filter(chooses) else { return all(items) };
     let name = name_of(scope, depth);
     let (description, now) = (Arc::clone(&client.description), cx.now);
     let chosen = evaluate(move || {
         let step = description.scopes.get(index)?.steps.get(depth)?;
-        let mut chosen = Vec::new();
+        let mut chosen = Chosen::default();
         for variables in items {
-            if map::holds(&map::scope(&variables, now), step.when.as_ref()).ok()? {
-                chosen.push(variables);
+            let seen = map::scope(&variables, now);
+            let unasked = match &step.unasked {
+                Some(unasked) if map::holds(&seen, Some(&unasked.when)).ok()? => Some(unasked),
+                _ => None,
+            };
+            if let Some(unasked) = unasked {
+                chosen.unasked.insert(id::text(&unasked.is.run(&seen).ok()?)?);
+            } else if map::holds(&seen, step.when.as_ref()).ok()? {
+                chosen.wanted.push(variables);
             }
         }
         Some(chosen)

@@ -243,6 +243,9 @@ impl ScanError {
     }
 }
 
+/// Stands for a field in the coverage of a scope some of whose records could not be asked for.
+pub const LEFT_OUT: &str = "records";
+
 /// What a [`Complete`] proves to have been read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Extent {
@@ -253,6 +256,26 @@ pub enum Extent {
     Parents { parents: BTreeSet<RecordId>, outstanding: u64 },
     /// These records, whether they were seen or not.
     Records(BTreeSet<RecordId>),
+    /// Everything in the scope but what hangs on things that could not be asked now: nothing is
+    /// said of records whose `attribute` has one of these values, or that lack it.
+    AllBut { attribute: String, values: BTreeSet<String> },
+}
+
+impl Extent {
+    /// Whether a record that was not seen is gone.
+    #[must_use]
+    pub fn covers(&self, record: &Observation) -> bool {
+        match self {
+            Self::Whole => true,
+            Self::Parents { parents, .. } => {
+                record.parent.as_ref().is_some_and(|parent| parents.contains(parent))
+            }
+            Self::Records(records) => records.contains(&record.id),
+            Self::AllBut { attribute, values } => {
+                record.attributes.get(attribute).is_some_and(|value| !values.contains(value))
+            }
+        }
+    }
 }
 
 /// Proof that a scope was read to its end.
@@ -363,6 +386,21 @@ impl<'a> Recorder<'a> {
     #[must_use]
     pub fn complete_for_records(self, records: BTreeSet<RecordId>) -> Complete {
         self.finish(Extent::Records(records))
+    }
+
+    /// Claims that the whole scope was read but for what `attribute` says to hang on one of these
+    /// values; `because` says in the coverage why not. Without a value it is the whole scope.
+    #[must_use]
+    pub fn complete_all_but(
+        mut self,
+        (attribute, values): (&str, BTreeSet<String>),
+        because: ScanError,
+    ) -> Complete {
+        if values.is_empty() {
+            return self.complete();
+        }
+        self.degrade(LEFT_OUT, because);
+        self.finish(Extent::AllBut { attribute: attribute.to_owned(), values })
     }
 
     fn finish(self, extent: Extent) -> Complete {

@@ -1,7 +1,7 @@
 //! The laws of the comparison, held for any pair of snapshots.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail by panicking")]
 
-use headcount_sdk::{Class, Recorder, Status};
+use headcount_sdk::{Class, Extent, Recorder, ScanError, Status};
 use proptest::prelude::*;
 
 use super::*;
@@ -21,6 +21,9 @@ fn observation(number: u8, version: u8, parent: Option<u8>) -> Observation {
         Observation::new(id(number), Class::Identity, "thing", &format!("thing-{number}"));
     observation.labels.insert("version".to_owned(), version.to_string());
     observation.parent = parent.map(id);
+    if let Some(parent) = parent {
+        observation.attributes.insert("holder".to_owned(), parent.to_string());
+    }
     observation.status = if version.is_multiple_of(2) { Status::Active } else { Status::Disabled };
     observation
 }
@@ -80,6 +83,11 @@ fn read(before: &Snapshot, seen: &[Observation], extent: Extent) -> (Snapshot, V
             recorder.complete_for_parents(parents, outstanding)
         }
         Extent::Records(records) => recorder.complete_for_records(records),
+        Extent::AllBut { attribute, values } => {
+            let reason = "made up".to_owned();
+            let because = ScanError::NotSupported { operation: "list".to_owned(), reason };
+            recorder.complete_all_but((&attribute, values), because)
+        }
     };
     let mut reading = Reading::of(known(before));
     for observation in seen {
@@ -175,6 +183,23 @@ proptest! {
             let expected_gone = parent_covered && !b.contains_key(id);
             prop_assert_eq!(gone.contains(id), expected_gone);
             prop_assert_eq!(after.contains_key(id), !expected_gone);
+        }
+    }
+
+    #[test]
+    fn what_hangs_on_things_that_could_not_be_asked_stays(
+        a in snapshot(),
+        b in snapshot(),
+        unasked in prop::collection::btree_set(100u8..103, 1..3),
+    ) {
+        let seen: Vec<Observation> = b.values().cloned().collect();
+        let values: BTreeSet<String> = unasked.iter().map(u8::to_string).collect();
+        let extent = Extent::AllBut { attribute: "holder".to_owned(), values: values.clone() };
+        let (_, gone) = read(&a, &seen, extent);
+        for (id, observation) in &a {
+            // Of what names nothing that it hangs on, nobody knows whether it could be asked for.
+            let asked = observation.attributes.get("holder").is_some_and(|h| !values.contains(h));
+            prop_assert_eq!(gone.contains(id), asked && !b.contains_key(id));
         }
     }
 

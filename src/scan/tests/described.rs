@@ -3,6 +3,8 @@
 
 use headcount_rest::{Fixtures, catalog, offline};
 
+use std::path::{Path, PathBuf};
+
 use super::*;
 
 /// Rules that judge by attributes which only descriptions set.
@@ -21,14 +23,23 @@ const RULES: [&str; 8] = [
 async fn scanned(name: &str) -> World {
     let mut world = World::new().await;
     world.clock.advance(SignedDuration::from_hours(24 * 68));
-    let folder = format!("{}/connectors/rest/catalog/{name}/fixtures", env!("CARGO_MANIFEST_DIR"));
-    let fixtures = Arc::new(Fixtures::read(std::path::Path::new(&folder)).unwrap());
-    let described = catalog::load(name).unwrap().unwrap();
-    let connector = Arc::new(offline(&described, fixtures).unwrap());
-    world.source = Source { name: "s".to_owned(), connector };
+    world.source = reading(name, &fixtures(name));
     let report = world.scan().await;
     assert!(report.is_complete(), "{name}");
     world
+}
+
+fn fixtures(name: &str) -> PathBuf {
+    let folder = format!("connectors/rest/catalog/{name}/fixtures");
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)
+}
+
+/// The source whose answers are in this folder.
+fn reading(name: &str, folder: &Path) -> Source {
+    let fixtures = Arc::new(Fixtures::read(folder).unwrap());
+    let described = catalog::load(name).unwrap().unwrap();
+    let connector = Arc::new(offline(&described, fixtures).unwrap());
+    Source { name: "s".to_owned(), connector }
 }
 
 async fn found(name: &str) -> BTreeSet<(String, String)> {
@@ -126,4 +137,53 @@ async fn a_token_that_dies_of_idleness_is_stale_before_it_is_dead() {
     world.clock.advance(SignedDuration::from_hours(24 * 16));
     world.engine.judge_due(&world.source).await.unwrap();
     assert!(world.open().await.contains(&stale));
+}
+
+/// GitLab lists no trigger tokens of a project that has CI/CD switched off. Nobody deleted them.
+#[tokio::test]
+async fn what_a_source_will_not_list_now_stays_and_what_it_leaves_out_goes() {
+    let (off, listed) = ("release of the shop", "nightly build");
+    let answers = std::fs::read_to_string(fixtures("gitlab").join("group.json")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let answer = |old: &str, new: &str| {
+        assert!(answers.contains(old), "{old}");
+        std::fs::write(folder.path().join("group.json"), answers.replace(old, new)).unwrap();
+    };
+    let mut world = scanned("gitlab").await;
+    let known = world.names().await;
+    assert!(known.contains(off) && known.contains(listed) && known.contains("production"));
+
+    for switch in ["\"builds_access_level\"", "\"infrastructure_access_level\""] {
+        // The other project has both switched off from the beginning.
+        answer(&format!("{switch}: \"enabled\""), &format!("{switch}: \"disabled\""));
+        world.source = reading("gitlab", folder.path());
+        let report = world.scan().await;
+        assert!(report.is_complete());
+        assert_eq!(world.names().await, known, "{switch}");
+    }
+    let states = world.store.scope_states(None).await.unwrap();
+    let triggers = states.iter().find(|state| state.scope.kind == "pipeline-triggers").unwrap();
+    let said = triggers.degradations.first().unwrap().error.to_string();
+    assert!(said.contains("1 of project_id (89)"), "what is not asked is said: {said}");
+
+    answer(
+        "\"id\": 88, \"path_with_namespace\": \"acme/shop\"",
+        "\"archived\": true, \"id\": 88, \"path_with_namespace\": \"acme/shop\"",
+    );
+    world.source = reading("gitlab", folder.path());
+    world.scan().await;
+    assert_eq!(world.names().await, known, "nor is it deleted in an archived project");
+
+    let trigger = answers.lines().find(|line| line.contains("\"nightly build\"")).unwrap();
+    answer(trigger, "");
+    let fewer = std::fs::read_to_string(folder.path().join("group.json")).unwrap();
+    let fewer = fewer.replace(
+        "triggers\", \"headers\": {\"X-Total\": \"2\"}",
+        "triggers\", \"headers\": {\"X-Total\": \"1\"}",
+    );
+    std::fs::write(folder.path().join("group.json"), fewer).unwrap();
+    world.source = reading("gitlab", folder.path());
+    world.scan().await;
+    let left = world.names().await;
+    assert!(left.contains(off) && !left.contains(listed), "what is asked for and missing is gone");
 }

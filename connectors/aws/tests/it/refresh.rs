@@ -25,7 +25,7 @@ fn vouched(outcome: &Outcome) -> BTreeSet<String> {
         Extent::Records(ids) | Extent::Parents { parents: ids, .. } => {
             ids.iter().map(ToString::to_string).collect()
         }
-        Extent::Whole => panic!("the whole scope was not read"),
+        Extent::Whole | Extent::AllBut { .. } => panic!("the whole scope was not read"),
     }
 }
 

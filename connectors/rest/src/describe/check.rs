@@ -148,7 +148,12 @@ fn check_scope(description: &Description, scope: &ScopeOf) -> Checked {
         new_variable(&at, &step.item, &seen)?;
         seen.push(&step.item);
         optional(step.when.as_ref(), &format!("{at}.when"), &seen)?;
+        if let Some(unasked) = &step.unasked {
+            expression(&unasked.when, &format!("{at}.unasked.when"), &seen)?;
+            expression(&unasked.is, &format!("{at}.unasked.is"), &seen)?;
+        }
     }
+    unasked(scope, &at)?;
     for lookup in &scope.lookups {
         let at = format!("{at}.lookups.{}", lookup.table);
         known_operation(description, &at, &lookup.operation)?;
@@ -172,6 +177,26 @@ fn check_scope(description: &Description, scope: &ScopeOf) -> Checked {
         seen.push(&enrich.item);
     }
     scope.records.iter().try_for_each(|record| check_record(scope, record, &at, &seen))
+}
+
+/// What hangs on an item can be told by its attribute, in every record of the scope.
+fn unasked(scope: &ScopeOf, at: &str) -> Checked {
+    let mut all =
+        scope.steps.iter().enumerate().filter_map(|(n, s)| Some((n, s.unasked.as_ref()?)));
+    let Some((depth, unasked)) = all.next() else { return Ok(()) };
+    let at = format!("{at}.steps.unasked");
+    if all.next().is_some() || depth + 1 == scope.steps.len() {
+        let remedy = "one step has it, and another step follows";
+        return fail(&at, "there is nothing to be asked of these items", remedy);
+    }
+    let names = |record: &RecordOf| record.attributes.contains_key(&unasked.attribute);
+    match scope.records.iter().find(|record| !names(record)) {
+        None => Ok(()),
+        Some(record) => {
+            let problem = format!("{} has no attribute {}", record.kind, unasked.attribute);
+            fail(&at, &problem, "add it, so that it is known what stays")
+        }
+    }
 }
 
 fn check_record(scope: &ScopeOf, record: &RecordOf, at: &str, seen: &[&str]) -> Checked {

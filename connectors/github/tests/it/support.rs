@@ -9,8 +9,8 @@ use aws_lc_rs::rsa::{KeyPair, KeySize};
 use base64::Engine;
 use headcount_github::{AppAuth, Auth, Config, GithubConnector, Secrets, TokenAuth, Tuning};
 use headcount_sdk::{
-    Complete, Connector, Extent, Memo, MemoryCache, Observation, Pass, Priority, Recorder,
-    ScanContext, ScanError, Scope,
+    Complete, Connector, Memo, MemoryCache, Observation, Pass, Priority, Recorder, ScanContext,
+    ScanError, Scope,
 };
 use headcount_simulator::github::{Hub, HubServer, ORGANIZATION, Token};
 use secrecy::SecretString;
@@ -205,13 +205,7 @@ impl Scanned {
         let mut gone = Vec::new();
         for record in before.records.values().filter(|r| !self.records.contains_key(r.id.as_str()))
         {
-            let covers = |complete: &Complete| match complete.extent() {
-                Extent::Whole => true,
-                Extent::Parents { parents, .. } => {
-                    record.parent.as_ref().is_some_and(|parent| parents.contains(parent))
-                }
-                Extent::Records(records) => records.contains(&record.id),
-            };
+            let covers = |complete: &Complete| complete.extent().covers(record);
             let scope = before.scope_of(record);
             if self.outcomes[&scope].as_ref().is_ok_and(covers) {
                 gone.push(record.id.to_string());

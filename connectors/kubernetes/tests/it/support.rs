@@ -218,7 +218,9 @@ impl Agent {
                 let is_covered = match proof.extent() {
                     Extent::Whole => declared.kinds.contains(&record.kind.as_str()),
                     Extent::Records(ids) => ids.contains(&record.id),
-                    Extent::Parents { .. } => unreachable!("no scope is read by parents"),
+                    Extent::Parents { .. } | Extent::AllBut { .. } => {
+                        unreachable!("no scope is read in parts")
+                    }
                 };
                 !is_covered || seen.contains_key(id)
             });

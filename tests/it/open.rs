@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::support::agent::Agent;
-use crate::support::running::{Running, get, post};
+use crate::support::running::{Running, get, post, terminate};
 
 const TOKEN: &str = "EXAMPLE of a token for pushes";
 const NEXT_TOKEN: &str = "EXAMPLE of the next token for pushes";
@@ -120,8 +120,7 @@ async fn an_agent_that_is_told_to_stop_leaves_no_program_behind() {
     let said = running.log("the program says").await;
     assert_eq!((said["source"].as_str(), said["said"].as_str()), (Some("hangs"), Some("EXAMPLE")));
     let pid = std::fs::read_to_string(pid).unwrap().trim().to_owned();
-    let told = running.child.id().unwrap().to_string();
-    std::process::Command::new("kill").args(["-TERM", &told]).status().unwrap();
+    terminate(running.child.id().unwrap());
     tokio::time::timeout(PATIENCE, running.child.wait()).await.unwrap().unwrap();
     let gone = async {
         while std::fs::read_to_string(format!("/proc/{pid}/stat"))

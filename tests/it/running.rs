@@ -6,7 +6,7 @@ use headcount_simulator::{Organization, Simulator, Size};
 
 use crate::support::agent::Agent;
 use crate::support::receiver::Receiver;
-use crate::support::running::{Running, get};
+use crate::support::running::{Running, get, terminate};
 
 /// How long an orchestrator waits after SIGTERM before it kills; the agent promises 10 s.
 const GRACE: Duration = Duration::from_secs(10);
@@ -45,9 +45,7 @@ async fn a_running_agent_scans_delivers_shows_metrics_and_stops_when_told() {
         assert!(metrics.contains(name), "{name} is missing in\n{metrics}");
     }
 
-    let pid = running.child.id().unwrap().to_string();
-    let told = tokio::process::Command::new("kill").args(["-TERM", &pid]).status().await.unwrap();
-    assert!(told.success());
+    terminate(running.child.id().unwrap());
     let ended = tokio::time::timeout(GRACE, running.child.wait()).await.unwrap().unwrap();
     assert_eq!(ended.code(), Some(0));
     let delivered = receiver.take();

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use super::chart::root;
-use crate::support::running::get;
+use crate::support::running::{get, terminate};
 use crate::support::tools::{self, CHECKOV, SBOM};
 
 /// The user of the image.
@@ -187,8 +187,7 @@ async fn the_image_starts_scans_and_stops_without_privileges_and_with_a_root_it_
         assert!(of_root.split(' ').nth(5).unwrap().starts_with("ro"), "{of_root}");
     }
 
-    let told = Command::new("kill").args(["-TERM", &pid.to_string()]).status().unwrap();
-    assert!(told.success());
+    terminate(pid);
     let ended = tokio::time::timeout(GRACE, agent.wait()).await.unwrap().unwrap();
     assert_eq!(ended.code(), Some(0));
     let kept = image.path().join("var/lib/headcount/data/headcount.db");

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::world::Search;
 use crate::support::agent::Agent;
+use crate::support::running::terminate;
 
 /// Far more than anything here takes; only a hang gets here.
 const PATIENCE: Duration = Duration::from_secs(240);
@@ -60,9 +61,7 @@ impl Run {
 
     /// Stops the agent, and searches what it said.
     pub async fn end(mut self, search: &mut Search) {
-        let pid = self.child.id().unwrap().to_string();
-        let told = tokio::process::Command::new("kill").args(["-TERM", &pid]).status().await;
-        assert!(told.unwrap().success());
+        terminate(self.child.id().unwrap());
         let mut stdout = Vec::new();
         let all = self.child.stdout.take().unwrap().read_to_end(&mut stdout).await;
         all.unwrap();

@@ -35,10 +35,18 @@ impl Root {
         command
     }
 
-    /// What `LD_LIBRARY_PATH` has to be.
+    /// What `LD_LIBRARY_PATH` has to be: some packages keep libraries of their own a folder deeper.
     pub fn libraries(&self) -> String {
-        let folders = ["usr/lib", "lib"].map(|lib| self.join(&format!("{lib}/{}", triplet())));
-        folders.map(|folder| folder.to_str().unwrap().to_owned()).join(":")
+        let mut folders = Vec::new();
+        for lib in ["usr/lib", "lib"] {
+            let folder = self.join(&format!("{lib}/{}", triplet()));
+            let Ok(entries) = fs::read_dir(&folder) else { continue };
+            let entries = entries.map(|entry| entry.unwrap().path());
+            folders.extend(entries.filter(|path| path.is_dir()));
+            folders.insert(0, folder);
+        }
+        let folders: Vec<&str> = folders.iter().map(|folder| folder.to_str().unwrap()).collect();
+        folders.join(":")
     }
 }
 

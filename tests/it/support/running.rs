@@ -3,6 +3,8 @@
 use std::process::Stdio;
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::net::TcpStream;
@@ -45,6 +47,11 @@ impl Running {
         };
         tokio::time::timeout(PATIENCE, found).await.unwrap()
     }
+}
+
+/// Tells a process to end, as an orchestrator does.
+pub fn terminate(pid: u32) {
+    kill(Pid::from_raw(pid.try_into().unwrap()), Signal::SIGTERM).unwrap();
 }
 
 pub async fn get(address: &str, path: &str) -> String {

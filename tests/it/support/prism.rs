@@ -17,7 +17,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method, Response, Uri};
 use serde_json::Value;
 
-use super::npm::Package;
+use super::npm::{self, Package};
 use super::testbed;
 
 /// Where prism comes from.
@@ -72,6 +72,7 @@ struct Prism {
 
 impl Prism {
     fn start(description: &Path, upstream: &str) -> Self {
+        npm::needs_node("prism", (20, 19));
         let mut child = Command::new(PRISM.program())
             .args(["proxy", "--errors", "--host", "127.0.0.1", "--port", "0"])
             .arg(description)

@@ -77,12 +77,14 @@ impl<'a, 'r> Reading<'a, 'r> {
 
     /// Proves the scope, but for what hangs on items that could not be asked.
     fn complete(self) -> Complete {
-        let unasked = self.scope.steps.iter().find_map(|step| step.unasked.as_ref());
+        let mut steps = self.scope.steps.iter();
+        let unasked = steps.by_ref().find_map(|step| step.unasked.as_ref());
         let Some(unasked) = unasked else { return self.recorder.complete() };
+        let next = steps.find_map(|step| step.operation.clone()).unwrap_or_default();
         let some: Vec<&str> = self.unasked.iter().take(NAMED).map(String::as_str).collect();
         let more = if self.unasked.len() > NAMED { ", …" } else { "" };
         let because = ScanError::NotSupported {
-            operation: self.scope.calls().last().unwrap_or_default().to_owned(),
+            operation: next,
             reason: format!(
                 "{}: {} of {} ({}{more}) not asked, and what they held stays",
                 unasked.because,

@@ -64,6 +64,20 @@ fn what_is_wrong_is_said_with_place_and_remedy() {
         "  - only_if: all\n    name: cursor-keys",
         &["all is no setting"],
     );
+    let unasked = "unasked: {when: app.off == true, because: off, attribute: app_id, is: app.id}";
+    check(
+        "as: app, when: \"app.kind == 'machine'\"}\n      - {operation: listAppKeys",
+        &format!("as: app, {unasked}}}\n      - {{operation: listAppKeys"),
+        &["app-key has no attribute app_id", "what stays"],
+    );
+    check(
+        "steps: [{operation: listCursor, as: key}]",
+        &format!(
+            "steps: [{{operation: listCursor, as: key, {}}}]",
+            unasked.replace("app.", "key.")
+        ),
+        &["nothing to be asked", "another step follows"],
+    );
     check(
         "place: {operation: getOrg, id: \"${answer.id}\"}",
         "place: {id: x}",

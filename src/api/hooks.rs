@@ -68,7 +68,7 @@ async fn receive(
         return answer(StatusCode::SERVICE_UNAVAILABLE, "too many messages wait");
     };
     let Ok(body) = axum::body::to_bytes(body, length).await else {
-        return answer(StatusCode::BAD_REQUEST, "the message broke off");
+        return answer(StatusCode::BAD_REQUEST, "the message broke off, or is too large");
     };
     let inbound = Inbound { headers: texts(&headers), body: body.into() };
     let cx = hooks.engine.feed_context(source);
